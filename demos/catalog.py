@@ -1,0 +1,107 @@
+"""The table of contents: the lecture's topics in its order.
+
+A new topic is a folder with a `TOPIC` in its tab.py, and its line here.
+"""
+
+from demos.kit.topic import Topic
+from demos.speech_features import tab as speech_features
+
+DECODING = "Faster decoding"
+COMPRESSION = "Smaller models"
+VISION = "Vision and language"
+SPEECH = "Speech"
+SECTIONS = (DECODING, COMPRESSION, VISION, SPEECH)
+
+TOPICS = (
+    Topic(
+        "speculative-decoding",
+        "Speculative decoding",
+        DECODING,
+        "A small model drafts, a large one checks, and the text is exactly the large one's.",
+    ),
+    Topic(
+        "medusa-heads",
+        "Medusa heads",
+        DECODING,
+        "Extra heads guess several tokens ahead; a tree of guesses is checked in one pass.",
+    ),
+    Topic(
+        "flash-attention",
+        "FlashAttention",
+        DECODING,
+        "Exact attention computed tile by tile, so that the big matrix is never written down.",
+    ),
+    Topic(
+        "quantization",
+        "Quantization",
+        COMPRESSION,
+        "The same weights in 16, 8 or 4 bits: where the error is, and what the text loses.",
+    ),
+    Topic(
+        "pruning",
+        "Pruning and Sheared LLaMA",
+        COMPRESSION,
+        "Weights, heads and layers cut out of a model, and what is truly saved.",
+    ),
+    Topic(
+        "distillation",
+        "Distillation and DistilBERT",
+        COMPRESSION,
+        "A student learns the whole distribution of its teacher, not only the top answer.",
+    ),
+    Topic(
+        "vision-transformer",
+        "Vision Transformer",
+        VISION,
+        "A picture becomes a sequence of patches, and a transformer reads it.",
+    ),
+    Topic(
+        "clip",
+        "Grounding and CLIP",
+        VISION,
+        "Pictures and words meet in one space; what does the word spoon evoke?",
+    ),
+    Topic(
+        "multimodal-classification",
+        "Multimodal classification",
+        VISION,
+        "Picture and text features joined by a small classifier: simple, and hard to beat.",
+    ),
+    Topic(
+        "llava-chat",
+        "LLaVA chat",
+        VISION,
+        "A conversation about a picture, with the four parts of the model laid open.",
+    ),
+    Topic(
+        "molmo",
+        "Molmo",
+        VISION,
+        "An open model that points at what it counts, and what open means.",
+    ),
+    Topic(
+        "video",
+        "Llama 3.2 and video",
+        VISION,
+        "Cross-attention to pictures, and frames merged over time.",
+    ),
+    Topic(
+        "any-to-any",
+        "Any-to-any models",
+        VISION,
+        "One model for text, pictures and sound as tokens.",
+    ),
+    speech_features.TOPIC,
+    Topic(
+        "audio-spectrogram-transformer",
+        "Audio Spectrogram Transformer",
+        SPEECH,
+        "A spectrogram cut into patches and classified like a picture.",
+    ),
+    Topic(
+        "qwen2-audio",
+        "Qwen2-Audio",
+        SPEECH,
+        "A language model that listens: sound in, text out, trained in three stages.",
+    ),
+)

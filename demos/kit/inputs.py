@@ -1,0 +1,116 @@
+"""What visitors give, checked: either a value the algorithms can use, or one sentence why not."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+MAX_SECONDS = 30.0
+
+
+class InputError(ValueError):
+    """Something the visitor gave cannot be used. Its text is shown on the page, as it stands."""
+
+
+@dataclass(frozen=True)
+class Sound:
+    """samples [n]: float64, mono, full scale is 1; rate in Hz; notices: what was changed on the way."""
+
+    samples: np.ndarray
+    rate: int
+    notices: tuple[str, ...] = ()
+
+
+def check_number(name: str, value: object, low: float, high: float, unit: str = "") -> float:
+    """The value as a float, if it is a finite number from low to high.
+
+    Raises InputError with the range and what came.
+    """
+    what = f"{name} must be a number from {low:g} to {high:g}{unit and ' ' + unit}"
+    try:
+        number = float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        raise InputError(f"{what}; got {value!r}.") from None
+    if not low <= number <= high:
+        raise InputError(f"{what}; got {number:g}.")
+    return number
+
+
+def check_choice(name: str, value: object, choices: tuple[str, ...]) -> str:
+    """The value, if it is one of the choices. Raises InputError with the choices and what came."""
+    if value not in choices:
+        raise InputError(f"{name} must be one of {', '.join(choices)}; got {value!r}.")
+    return str(value)
+
+
+def read_sound(path: str | Path | None, max_seconds: float = MAX_SECONDS) -> Sound:
+    """A sound file as mono samples at the file's own rate.
+
+    wav, flac, mp3 and ogg are read with libsndfile; what it does not know (m4a, webm) with FFmpeg
+    through PyAV. Several channels are averaged, and more than `max_seconds` is cut, each with a notice.
+    Raises InputError for no file, an empty file, what is not sound, no samples, NaN or infinity.
+    """
+    if path is None:
+        raise InputError("A sound is expected: record one, upload a file or choose a sample.")
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"A sound file is expected; {path.name} is not there.")
+    if path.stat().st_size == 0:
+        raise InputError(f"A sound file is expected; {path.name} is empty (0 bytes).")
+    channels, rate = _decode(path)
+    return mono(channels, rate, max_seconds, path.name)
+
+
+def mono(channels: np.ndarray, rate: int, max_seconds: float, name: str = "the sound") -> Sound:
+    """channels [n, c] at `rate` Hz, averaged and cut to `max_seconds`. Raises InputError as read_sound."""
+    n, count = channels.shape
+    if n == 0:
+        raise InputError(f"A sound with samples is expected; {name} has none.")
+    notices = []
+    if n > max_seconds * rate:
+        notices.append(f"{n / rate:.1f} s came; the first {max_seconds:g} s are used.")
+        channels = channels[: int(max_seconds * rate)]
+    if count > 1:
+        notices.append(f"{count} channels came; their average is used.")
+    samples = channels.mean(axis=1)
+    bad = np.flatnonzero(~np.isfinite(samples))
+    if bad.size:
+        raise InputError(
+            f"Finite samples are expected; {bad.size} of {samples.size} in {name} are NaN or "
+            f"infinite, the first at {bad[0] / rate:.3f} s."
+        )
+    return Sound(samples, int(rate), tuple(notices))
+
+
+def _decode(path: Path) -> tuple[np.ndarray, int]:
+    """Samples [n, c] in float64 and the rate in Hz, whatever the container."""
+    import soundfile
+
+    try:
+        samples, rate = soundfile.read(path, dtype="float64", always_2d=True)
+        return samples, rate
+    except soundfile.LibsndfileError:
+        return _decode_with_ffmpeg(path)
+
+
+def _decode_with_ffmpeg(path: Path) -> tuple[np.ndarray, int]:
+    import av
+
+    blocks = []
+    try:
+        with av.open(str(path)) as container:
+            if not container.streams.audio:
+                raise InputError(f"A sound is expected; {path.name} holds no audio.")
+            stream = container.streams.audio[0]
+            to_float = av.AudioResampler(format="fltp")
+            for frame in container.decode(stream):
+                blocks += [part.to_ndarray().T for part in to_float.resample(frame)]
+            rate = stream.rate
+    except av.FFmpegError:
+        raise InputError(
+            f"A sound file (wav, flac, mp3, ogg or m4a) is expected; {path.name} is none, "
+            "or it is cut off."
+        ) from None
+    if not blocks:
+        raise InputError(f"A sound with samples is expected; {path.name} has none.")
+    return np.concatenate(blocks).astype(np.float64), rate

@@ -1,0 +1,66 @@
+"""A sound from its log-mel features alone: what the features still know of it.
+
+Lost for good: the phases, which are guessed (Griffin and Lim 1984); the detail within each triangle,
+which is spread over its bins; what lay below the floor or outside the bands; and, where the recipe
+removed it, each frame's mean.
+"""
+
+import librosa
+import numpy as np
+import scipy
+from jaxtyping import Float
+
+from demos.speech_features.algorithm import SpeechTrace, mel_filter_bank, window_of
+from demos.speech_features.recipes import Recipe
+
+ITERATIONS = 32
+SPREAD_ROUNDS = 40
+
+
+def rebuild(trace: SpeechTrace) -> Float[np.ndarray, " n"]:
+    """Samples at recipe.sample_rate, as many as the run had, made from trace.log_mel and the recipe.
+
+    Scaled down only where they would exceed full scale.
+    """
+    r = trace.recipe
+    magnitude = np.sqrt(spread(energies_of(trace.log_mel, r), mel_filter_bank(r)))
+    window = np.zeros(r.fft_samples)
+    # Where the window stands in the DFT's frame sets only the phases, which are guessed anyway.
+    window[: r.window_samples] = window_of(r.window, r.window_samples, r.periodic)
+    sound = librosa.griffinlim(
+        magnitude.T,
+        n_iter=ITERATIONS,
+        hop_length=r.hop_samples,
+        n_fft=r.fft_samples,
+        window=window,
+        center=r.center is not None,
+        random_state=0,
+    )
+    if r.pre_emphasis:
+        sound = scipy.signal.lfilter([1.0], [1.0, -r.pre_emphasis], sound)
+    sound = librosa.util.fix_length(np.asarray(sound, np.float64), size=len(trace.samples))
+    return sound / max(1.0, float(np.abs(sound).max(initial=0.0)))
+
+
+def energies_of(log_mel: Float[np.ndarray, "t m"], r: Recipe) -> Float[np.ndarray, "t m"]:
+    """Mel energies from features: normalisation and logarithm undone, the floor taken for silence."""
+    x = log_mel * r.scale - r.offset
+    energies = np.exp(x) if r.log == "ln" else 10.0 ** (x / (10.0 if r.log == "db" else 1.0))
+    return np.where(energies <= r.floor * (1 + 1e-6), 0.0, energies)
+
+
+def spread(
+    energies: Float[np.ndarray, "t m"], bank: Float[np.ndarray, "m k"]
+) -> Float[np.ndarray, "t k"]:
+    """Power for each bin whose triangles' sums come close to the energies: non-negative least squares.
+
+    By the multiplicative rule of Lee and Seung (2001), which starts even and never goes below zero.
+    """
+    lit = bank.any(axis=1)
+    bank, energies = bank[lit], energies[:, lit]
+    target, power = energies @ bank, np.ones((len(energies), bank.shape[1]))
+    power *= energies.mean(axis=1, keepdims=True)
+    gram = bank.T @ bank
+    for _ in range(SPREAD_ROUNDS):
+        power *= target / np.maximum(power @ gram, 1e-30)
+    return power

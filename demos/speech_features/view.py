@@ -1,0 +1,91 @@
+"""The stages of a run as linked canvases: their frame in HTML, and what they ask the server."""
+
+from html import escape
+from pathlib import Path
+
+from demos.kit.pack import LinkedViews
+from demos.speech_features.figures import PANELS, STAGES
+
+HERE = Path(__file__).parent
+SOUNDS = {
+    "original": "▶ Original",
+    "sampled": "▶ Sampled",
+    "quantized": "▶ Quantized",
+    "rebuilt": "▶ Rebuilt from log-mel",
+}
+
+
+def speech_view(server_functions: list) -> LinkedViews:
+    """The component; its value is `figures.linked(trace)`."""
+    return LinkedViews(
+        html_template=_template(),
+        css_template=(HERE / "view.css").read_text(encoding="utf-8"),
+        js_on_load=(HERE / "view.js").read_text(encoding="utf-8"),
+        server_functions=server_functions,
+        elem_id="speech-view",
+        apply_default_css=False,
+    )
+
+
+def _figure(panel: str, height: str, inside: str = "", cls: str = "") -> str:
+    title = escape(PANELS[panel].title)
+    return (
+        f'<figure class="{cls}"><figcaption>{title}</figcaption><div class="pic">'
+        f'<canvas class="{height}" data-panel="{panel}" role="img" aria-label="{title}"></canvas>'
+        f"{inside}</div></figure>"
+    )
+
+
+def _template() -> str:
+    mark = '<i class="mark"></i>'
+    sounds = "".join(
+        f'<button type="button" data-sound="{name}" aria-pressed="false">{words}</button>'
+        for name, words in SOUNDS.items()
+    )
+    tabs = "".join(
+        f'<button type="button" role="tab" id="stage-{n}" data-stage="{n}" aria-selected="false"'
+        f' aria-controls="panel-{n}">{n} {escape(stage.name)}</button>'
+        for n, stage in enumerate(STAGES, 1)
+    )
+    panels = "".join(
+        f'<div role="tabpanel" id="panel-{n}" class="panels {stage.layout}" data-stage="{n}"'
+        f' aria-labelledby="stage-{n}" hidden>{_stage(stage)}</div>'
+        for n, stage in enumerate(STAGES, 1)
+    )
+    return (
+        '<div class="gb-speech" role="group" aria-label="The seven stages of this sound">'
+        f'<div class="bar"><b>Hear:</b>{sounds}<span class="spring"></span>'
+        '<button type="button" class="nearer">Zoom in</button>'
+        '<button type="button" class="farther">Zoom out</button>'
+        '<button type="button" class="whole">Whole</button></div>'
+        f"{_figure('wave', 'short', mark)}"
+        '<p class="alarm" role="alert"></p>'
+        f'<div role="tablist" aria-label="Stages">{tabs}</div>{panels}'
+        f"{_figure('log_mel', 'map', mark + '<i class=cell-mark></i>')}"
+        '<label class="slide">Time <input class="at" type="range" min="0" max="1" value="0"></label>'
+        '<label class="slide">Band <input class="band-at" type="range" min="0" max="1" value="0">'
+        '</label><output class="where" aria-live="off"></output>'
+        '<div class="prov"><p class="prov-title">Click a cell of the log-mel picture to see where its '
+        'number comes from</p><div class="prov-table"></div><div class="prov-steps"></div></div></div>'
+    )
+
+
+def _stage(stage) -> str:
+    before, after = "", ""
+    if stage.name == "DFT":
+        boxes = "".join(
+            f'<label><input type="checkbox" value="{name}"{on}> {name}</label>'
+            for name, on in (("rectangular", " checked"), ("hamming", " checked"), ("hann", ""))
+        )
+        before = (
+            '<div class="bar wide"><label>Show <select class="scale"><option value="dB">power in dB'
+            '</option><option value="power">power</option><option value="magnitude">magnitude</option>'
+            f'</select></label><span class="compare bar"><b>The same frame with:</b>{boxes}</span></div>'
+        )
+        after = '<p class="widths wide"></p>'
+    extra = {"frames": '<i class="row-mark"></i>'}
+    figures = "".join(
+        _figure(p, "tall", extra.get(p, ""), "wide" if p in stage.wide else "")
+        for p in stage.panels
+    )
+    return before + figures + after
