@@ -5,8 +5,8 @@ import os
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # before Gradio is imported
 
-from demos.catalog import SECTIONS, TOPICS  # noqa: E402
-from demos.kit.page import build, launch  # noqa: E402
+from demos.catalog import SECTIONS, TOPICS
+from demos.kit.page import build, launch
 
 app = build(TOPICS, SECTIONS)
 

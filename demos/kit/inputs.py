@@ -108,8 +108,7 @@ def _decode_with_ffmpeg(path: Path) -> tuple[np.ndarray, int]:
             rate = stream.rate
     except av.FFmpegError:
         raise InputError(
-            f"A sound file (wav, flac, mp3, ogg or m4a) is expected; {path.name} is none, "
-            "or it is cut off."
+            f"A sound file (wav, flac, mp3, ogg or m4a) is expected; {path.name} is none, or it is cut off."
         ) from None
     if not blocks:
         raise InputError(f"A sound with samples is expected; {path.name} has none.")

@@ -35,8 +35,6 @@ def pack(arrays: dict[str, tuple[np.ndarray, str]], facts: dict) -> Packed:
         blob += bytes(-len(blob) % 4)  # the next array starts where a float may start
     return Packed(bytes(blob), parts, facts)
 
-from gradio.events import Dependency
-
 class LinkedViews(gr.HTML):
     """Canvases that share one cursor, drawn by the topic's script from a `Packed` value.
 

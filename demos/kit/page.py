@@ -18,9 +18,7 @@ SHOWN_VERSIONS = ("gradio", "torch", "transformers", "librosa")
 # Run in the browser: no trip to the server for what only the page needs to know.
 _SELECT = "() => ({__type__: 'update', selected: window.Glassbox.topic()})"
 _APPLY = "(kept) => { window.Glassbox.setLecture(kept && kept.lecture); }"
-_KEEP_SIZE = (
-    "(kept) => ({...kept, lecture: document.documentElement.classList.contains('lecture')})"
-)
+_KEEP_SIZE = "(kept) => ({...kept, lecture: document.documentElement.classList.contains('lecture')})"
 
 
 def build(topics: tuple[Topic, ...], sections: tuple[str, ...]) -> gr.Blocks:
@@ -61,9 +59,7 @@ def preferences() -> gr.BrowserState:
 
     The key and the secret are fixed so that they survive a reload; nothing in them is secret.
     """
-    return gr.BrowserState(
-        {"lecture": False, "answers": {}}, storage_key="glassbox", secret="glassbox"
-    )
+    return gr.BrowserState({"lecture": False, "answers": {}}, storage_key="glassbox", secret="glassbox")
 
 
 def launch(app: gr.Blocks, *, host: str | None, port: int | None, share: bool) -> None:
@@ -96,19 +92,18 @@ def _header(topics: tuple[Topic, ...], sections: tuple[str, ...]) -> str:
     for section in sections:
         items, options = [], []
         for topic in (t for t in topics if t.section == section):
-            title = html.escape(topic.title)
+            title, short = html.escape(topic.title), html.escape(topic.short)
             if topic.build:
                 items.append(
-                    f'<li><a href="?topic={topic.slug}" data-topic="{topic.slug}">{title}</a></li>'
+                    f'<li><a href="?topic={topic.slug}" data-topic="{topic.slug}" title="{title}">'
+                    f"{short}</a></li>"
                 )
                 options.append(f'<option value="{topic.slug}">{title}</option>')
             else:
-                items.append(
-                    f'<li><span class="gb-later" title="still to come">{title}</span></li>'
-                )
+                items.append(f'<li><span title="{title}, still to come">{short}</span></li>')
                 options.append(f"<option disabled>{title} (still to come)</option>")
         label = html.escape(section)
-        wide.append(f'<ul data-section aria-label="{label}">{"".join(items)}</ul>')
+        wide.append(f'<div data-section><b>{label}</b><ul aria-label="{label}">{"".join(items)}</ul></div>')
         narrow.append(f'<optgroup label="{label}">{"".join(options)}</optgroup>')
     return (
         '<header class="gb-head"><a class="gb-brand" href="?topic=contents" data-topic="contents">'
@@ -139,8 +134,5 @@ def _card(topic: Topic) -> str:
     picture = (CARDS / f"{topic.slug}.svg").read_text(encoding="utf-8")
     words = f"<strong>{html.escape(topic.title)}</strong><span>{html.escape(topic.summary)}</span>"
     if topic.build:
-        return (
-            f'<a class="gb-card" href="?topic={topic.slug}" data-topic="{topic.slug}">'
-            f"{picture}{words}</a>"
-        )
+        return f'<a class="gb-card" href="?topic={topic.slug}" data-topic="{topic.slug}">{picture}{words}</a>'
     return f'<div class="gb-card gb-later">{picture}{words}<em>Still to come</em></div>'

@@ -95,9 +95,7 @@ class Runs(Generic[T]):
 
     def _drop_old(self) -> None:
         now = self._clock()
-        old = [
-            k for k, p in self._places.items() if p.run is not None and now - p.used > self.seconds
-        ]
+        old = [k for k, p in self._places.items() if p.run is not None and now - p.used > self.seconds]
         for key in old:
             del self._places[key]
 

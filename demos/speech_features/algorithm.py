@@ -82,10 +82,8 @@ class SpeechTrace:
         return sum(whole.values()) + sum(a.nbytes for a in (*owned, self.log_mel, self.filter_bank))
 
 
-def extract(
-    waveform: Float[np.ndarray, " n_in"], sample_rate: int, recipe: Recipe = LECTURE
-) -> SpeechTrace:
-    """The features of a waveform (mono, full scale 1) and every stage on the way to them.
+def extract(waveform: Float[np.ndarray, "..."], sample_rate: int, recipe: Recipe = LECTURE) -> SpeechTrace:
+    """The features of a waveform [n_in] (mono, full scale 1) and every stage on the way to them.
 
     Raises ValueError for an empty waveform, samples that are NaN or infinite, or a sound shorter than
     the recipe needs: one window, or where it mirrors the ends, more than half an n_fft.
@@ -134,9 +132,7 @@ def cut(x: Float[np.ndarray, " n"], r: Recipe) -> Float[np.ndarray, "n_frames n_
     return sliding_window_view(x, r.window_samples)[:: r.hop_samples][:count]
 
 
-def prepare(
-    frames: Float[np.ndarray, "*t n_samples"], r: Recipe
-) -> Float[np.ndarray, "*t n_samples"]:
+def prepare(frames: Float[np.ndarray, "*t n_samples"], r: Recipe) -> Float[np.ndarray, "*t n_samples"]:
     """Each frame less its mean, then less `pre_emphasis` times the sample before it (Kaldi's order).
 
     The first sample of a frame has none before it and takes itself.
@@ -189,9 +185,7 @@ def mel_to_hz(mel: Float[np.ndarray, " *s"], scale: str) -> Float[np.ndarray, " 
         return 700.0 * np.expm1(mel / 1127.0)
     if scale == "htk":
         return 700.0 * (10.0 ** (mel / 2595.0) - 1)
-    return np.where(
-        mel < 15.0, mel * 200.0 / 3.0, 1000.0 * np.exp((mel - 15.0) * (np.log(6.4) / 27.0))
-    )
+    return np.where(mel < 15.0, mel * 200.0 / 3.0, 1000.0 * np.exp((mel - 15.0) * (np.log(6.4) / 27.0)))
 
 
 def mel_points(r: Recipe) -> Float[np.ndarray, " n_points"]:
@@ -214,9 +208,7 @@ def mel_filter_bank(r: Recipe) -> Float[np.ndarray, "n_mels n_bins"]:
     return bank
 
 
-def logarithm(
-    energies: Float[np.ndarray, "*t n_mels"], r: Recipe
-) -> Float[np.ndarray, "*t n_mels"]:
+def logarithm(energies: Float[np.ndarray, "*t n_mels"], r: Recipe) -> Float[np.ndarray, "*t n_mels"]:
     """The recipe's logarithm of the energies, those below the floor raised to it."""
     raised = np.maximum(energies, r.floor)
     if r.log == "ln":
@@ -242,7 +234,7 @@ def _inset(r: Recipe) -> int:
     return (r.fft_samples - r.window_samples) // 2
 
 
-def _checked(waveform: np.ndarray, rate: int) -> Float[np.ndarray, " n"]:
+def _checked(waveform: Float[np.ndarray, "..."], rate: int) -> Float[np.ndarray, " n"]:
     x = np.asarray(waveform, np.float64)
     if x.ndim != 1:
         raise ValueError(f"A mono waveform [n] is expected; got the shape {list(x.shape)}.")

@@ -127,10 +127,7 @@ def compare_windows(trace: SpeechTrace, frame: int) -> Windows:
     r, x = trace.recipe, prepare(trace.frames[frame], trace.recipe)
     lobes = {"rectangular": 2, "hamming": 4, "hann": 4}
     power = {
-        name: np.abs(
-            scipy.fft.rfft(x * window_of(name, r.window_samples, r.periodic), r.fft_samples)
-        )
-        ** 2
+        name: np.abs(scipy.fft.rfft(x * window_of(name, r.window_samples, r.periodic), r.fft_samples)) ** 2
         for name in lobes
     }
     return Windows(

@@ -122,10 +122,7 @@ def form_of(recipe: Recipe) -> Form:
 
 def recipe_of(form: Form) -> Recipe:
     """The recipe that the widgets describe. Raises InputError with what was expected and what came."""
-    n = {
-        name: check_number(words[0], getattr(form, name), *words[1:])
-        for name, words in RANGES.items()
-    }
+    n = {name: check_number(words[0], getattr(form, name), *words[1:]) for name, words in RANGES.items()}
     c = {name: check_choice(what, getattr(form, name), of) for name, (what, of) in CHOICES.items()}
     rate = round(n["rate"])
     try:
@@ -166,11 +163,11 @@ def badge(recipe: Recipe, preset: str) -> str:
     """One line: which named recipe the setting equals, or in what it differs from the one chosen."""
     name = named(recipe)
     if name:
-        return f"✓ This setting is **{name}**. {RECIPES[name].source}"
+        return f"✓ equals **{name}** ({RECIPES[name].source})"
     mine, theirs = form_of(recipe), form_of(RECIPES[preset])
     differ = [f for f in FORM_FIELDS if getattr(mine, f) != getattr(theirs, f)]
     words = ", ".join(name.replace("_", " ") for name in differ)
-    return f"✎ Your own setting; it differs from **{preset}** in: {words}."
+    return f"✎ your own; differs from **{preset}** in: {words}"
 
 
 def sound_of(source: str, own: str | None, kind: str, first_hz: float, second_hz: float) -> Sound:

@@ -94,9 +94,7 @@ def mel_curves(top_hz: float, points: int = 160) -> np.ndarray:
     """Rows [4, points]: hertz; the lecture's mel; HTK's; Slaney's, scaled to meet HTK's at 1 kHz."""
     hz = np.linspace(0.0, top_hz, points)
     meet = hz_to_mel(np.array([1000.0]), "htk") / hz_to_mel(np.array([1000.0]), "slaney")
-    return np.stack(
-        [hz, hz_to_mel(hz, "lecture"), hz_to_mel(hz, "htk"), hz_to_mel(hz, "slaney") * meet]
-    )
+    return np.stack([hz, hz_to_mel(hz, "lecture"), hz_to_mel(hz, "htk"), hz_to_mel(hz, "slaney") * meet])
 
 
 def linked(trace: SpeechTrace, key: str, sound: str) -> Packed:
@@ -182,7 +180,5 @@ def linked(trace: SpeechTrace, key: str, sound: str) -> Packed:
 
 def _log_floor(recipe: Recipe) -> float:
     return float(
-        {"ln": np.log, "log10": np.log10, "db": lambda x: 10 * np.log10(x)}[recipe.log](
-            recipe.floor
-        )
+        {"ln": np.log, "log10": np.log10, "db": lambda x: 10 * np.log10(x)}[recipe.log](recipe.floor)
     )

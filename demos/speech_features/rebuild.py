@@ -7,7 +7,6 @@ removed it, each frame's mean.
 
 import librosa
 import numpy as np
-import scipy
 from jaxtyping import Float
 
 from demos.speech_features.algorithm import SpeechTrace, mel_filter_bank, window_of
@@ -23,21 +22,22 @@ def rebuild(trace: SpeechTrace) -> Float[np.ndarray, " n"]:
     Scaled down only where they would exceed full scale.
     """
     r = trace.recipe
-    magnitude = np.sqrt(spread(energies_of(trace.log_mel, r), mel_filter_bank(r)))
-    window = np.zeros(r.fft_samples)
-    # Where the window stands in the DFT's frame sets only the phases, which are guessed anyway.
-    window[: r.window_samples] = window_of(r.window, r.window_samples, r.periodic)
+    turn = 2 * np.pi * np.arange(r.n_bins) / r.fft_samples
+    emphasis = np.abs(1 - r.pre_emphasis * np.exp(-1j * turn))  # what pre-emphasis did to each bin
+    magnitude = np.sqrt(spread(energies_of(trace.log_mel, r), mel_filter_bank(r))) / emphasis
     sound = librosa.griffinlim(
         magnitude.T,
         n_iter=ITERATIONS,
         hop_length=r.hop_samples,
+        win_length=r.window_samples,
         n_fft=r.fft_samples,
-        window=window,
-        center=r.center is not None,
+        window=window_of(r.window, r.window_samples, r.periodic),
         random_state=0,
     )
-    if r.pre_emphasis:
-        sound = scipy.signal.lfilter([1.0], [1.0, -r.pre_emphasis], sound)
+    # librosa centres frame t at t H, which keeps the ends of the sound free of division by a window's
+    # near-zero ends. Frames that were not centred have their middle half a window later.
+    if r.center is None:
+        sound = np.pad(sound, (r.window_samples // 2, 0))
     sound = librosa.util.fix_length(np.asarray(sound, np.float64), size=len(trace.samples))
     return sound / max(1.0, float(np.abs(sound).max(initial=0.0)))
 
@@ -49,9 +49,7 @@ def energies_of(log_mel: Float[np.ndarray, "t m"], r: Recipe) -> Float[np.ndarra
     return np.where(energies <= r.floor * (1 + 1e-6), 0.0, energies)
 
 
-def spread(
-    energies: Float[np.ndarray, "t m"], bank: Float[np.ndarray, "m k"]
-) -> Float[np.ndarray, "t k"]:
+def spread(energies: Float[np.ndarray, "t m"], bank: Float[np.ndarray, "m k"]) -> Float[np.ndarray, "t k"]:
     """Power for each bin whose triangles' sums come close to the energies: non-negative least squares.
 
     By the multiplicative rule of Lee and Seung (2001), which starts even and never goes below zero.

@@ -76,9 +76,7 @@ class Recipe:
                 f"{name} must be greater than 0; got {getattr(self, name)}",
             )
         _expect(1 <= self.bits <= 16, f"bits must be in 1..16; got {self.bits}")
-        _expect(
-            0 <= self.pre_emphasis < 1, f"pre_emphasis must be in [0, 1); got {self.pre_emphasis}"
-        )
+        _expect(0 <= self.pre_emphasis < 1, f"pre_emphasis must be in [0, 1); got {self.pre_emphasis}")
         _expect(
             self.window_samples >= self.hop_samples,
             f"The window must be at least as long as the stride ({self._ms(self.hop_samples)}); "

@@ -26,9 +26,7 @@ from demos.speech_features.widgets import form_widgets, sound_widgets
 
 SLUG = "speech-features"
 LESSON = read_lesson(Path(__file__).with_name("lesson.md"))
-RUNS: Runs[SpeechTrace] = Runs(
-    max_bytes=1_500_000_000, seconds=1800, size=lambda trace: trace.nbytes
-)
+RUNS: Runs[SpeechTrace] = Runs(max_bytes=1_500_000_000, seconds=1800, size=lambda trace: trace.nbytes)
 
 
 def run(source, own, kind, first_hz, second_hz, preset, answer, *form):
@@ -93,28 +91,27 @@ def rebuild_sound(request: dict) -> dict:
 def build(kept: gr.BrowserState) -> None:
     """Draws the page inside the open tab."""
     with gr.Column(elem_classes="gb-topic", elem_id=SLUG):
-        prose(f"# {LESSON.title}\n{LESSON.lead}")
+        gr.Markdown(f"# {LESSON.title}\n{LESSON.lead}", elem_classes="gb-lead")
         answer, compared = question(LESSON, SLUG, kept)
         with gr.Row():
             with gr.Column(scale=1, min_width=240):
                 sounds = sound_widgets()
                 preset, line, form = form_widgets()
+                for n, text in enumerate(LESSON.steps.values(), 1):
+                    with gr.Column(elem_classes=["gb-stage", f"gb-stage-{n}"]):
+                        prose(text)
+                gr.Markdown("**Try**")
                 tries = [gr.Button(name, size="sm") for name in LESSON.tries]
             with gr.Column(scale=3, min_width=320):
                 alarm = message("speech-alarm")
                 view = speech_view([closeup, rebuild_sound])
-                for n, text in enumerate(LESSON.steps.values(), 1):
-                    with gr.Column(elem_classes=["gb-stage", f"gb-stage-{n}"]):
-                        prose(text)
                 caption = prose("", elem_id="speech-caption")
         with gr.Tabs():
             with gr.Tab("Formula"):
                 prose(LESSON.formula)
                 formula = prose("")
             with gr.Tab("Code"):
-                gr.Code(
-                    inspect.getsource(algorithm), language="python", interactive=False, max_lines=40
-                )
+                gr.Code(inspect.getsource(algorithm), language="python", interactive=False, max_lines=40)
             with gr.Tab("Try and exercise"):
                 prose("\n".join(f"- **{name}.** {text}" for name, text in LESSON.tries.items()))
                 prose(LESSON.exercise)
@@ -159,6 +156,7 @@ def build(kept: gr.BrowserState) -> None:
 
 TOPIC = Topic(
     SLUG,
+    "Speech features",
     "Speech features",
     "Speech",
     "A sound becomes the log-mel picture that speech models read, in seven steps on one cursor.",

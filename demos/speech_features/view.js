@@ -148,7 +148,7 @@ const draw = {
     curve.line(n, hz, k => D.curves.cell(1, k), { colour: C.blue, width: 4, alpha: .6 }).line(n, hz, k => D.curves.cell(2, k), { colour: C.orange, width: 1.5, dash: [6, 4] })
       .line(n, hz, k => D.curves.cell(3, k), { colour: C.green, width: 2, dash: [2, 3] });
     const mel = 1127 * Math.log(1 + c / 700);
-    curve.dot(c, mel).note(0, 1e9, 'wide: lecture; dashes: HTK; dots: Slaney, in its own mels, scaled to meet at 1000 Hz')
+    curve.dot(c, mel).note(0, 1e9, 'wide line: lecture; dashes: HTK; dots: Slaney')
       .note(c, mel, `1127 ln(1 + ${format(c)}/700) = ${format(mel)} mel`, { dy: 14 });
   },
   7() {

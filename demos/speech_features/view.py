@@ -61,7 +61,7 @@ def _template() -> str:
         f"{_figure('wave', 'short', mark)}"
         '<p class="alarm" role="alert"></p>'
         f'<div role="tablist" aria-label="Stages">{tabs}</div>{panels}'
-        f"{_figure('log_mel', 'map', mark + '<i class=cell-mark></i>')}"
+        f"{_figure('log_mel', 'map', mark + '<i class=cell-mark></i>', 'over')}"
         '<label class="slide">Time <input class="at" type="range" min="0" max="1" value="0"></label>'
         '<label class="slide">Band <input class="band-at" type="range" min="0" max="1" value="0">'
         '</label><output class="where" aria-live="off"></output>'
@@ -85,7 +85,6 @@ def _stage(stage) -> str:
         after = '<p class="widths wide"></p>'
     extra = {"frames": '<i class="row-mark"></i>'}
     figures = "".join(
-        _figure(p, "tall", extra.get(p, ""), "wide" if p in stage.wide else "")
-        for p in stage.panels
+        _figure(p, "tall", extra.get(p, ""), "wide" if p in stage.wide else "") for p in stage.panels
     )
     return before + figures + after

@@ -5,6 +5,7 @@ import gradio as gr
 from demos.speech_features.controls import (
     CHOICES,
     FORM_FIELDS,
+    GENERATOR,
     OWN,
     RANGES,
     SOURCES,
@@ -61,12 +62,9 @@ BY_STAGE = {
 def sound_widgets() -> list[gr.components.Component]:
     """Source, own file, kind of tone, first and second frequency."""
     source = gr.Dropdown(list(SOURCES), value=SOURCES[0], label="Sound")
-    with gr.Accordion("Microphone or file", open=False):
-        own = gr.Audio(
-            sources=["microphone", "upload"], type="filepath", label=OWN, elem_id="speech-own"
-        )
-    with gr.Accordion("Tone generator", open=False):
-        kind = gr.Radio(list(TONES), value=TONES[0], label="Kind")
+    with gr.Accordion("Record, upload or generate", open=False):
+        own = gr.Audio(sources=["microphone", "upload"], type="filepath", label=OWN, elem_id="speech-own")
+        kind = gr.Radio(list(TONES), value=TONES[0], label=GENERATOR)
         top = TONE_RATE / 2
         first = gr.Slider(20, top, 1000, step=1, label="First frequency (Hz)")
         second = gr.Slider(20, top, 3000, step=1, label="Second frequency (Hz)")

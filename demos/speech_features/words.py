@@ -8,7 +8,6 @@ from demos.speech_features.controls import GENERATOR, Form
 from demos.speech_features.figures import unit
 from demos.speech_features.sampling import alias_of, sine_snr_db, snr_db, spectrum_db
 
-
 # Each thing to try: the stage it is about, and the settings that differ from the start.
 # In the order of the lesson's list.
 TRIES = (

@@ -12,7 +12,7 @@ const paint = () => {
   let title = '';
   for (const link of links) {
     const on = link.dataset.topic === topic;
-    if (on) { link.setAttribute('aria-current', 'page'); title = link.textContent; } else link.removeAttribute('aria-current');
+    if (on) { link.setAttribute('aria-current', 'page'); title = link.title || link.textContent; } else link.removeAttribute('aria-current');
   }
   for (const group of groups) group.toggleAttribute('data-current', !!group.querySelector('[aria-current]'));
   select.value = topic;
