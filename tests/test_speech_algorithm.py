@@ -10,15 +10,8 @@ import scipy
 import torch
 from transformers import ASTFeatureExtractor, WhisperFeatureExtractor
 
-from demos.speech_features.algorithm import (
-    cut,
-    dft,
-    extract,
-    hz_to_mel,
-    mel_filter_bank,
-    mel_to_hz,
-    window_of,
-)
+from demos.speech_features.algorithm import cut, dft, extract, window_of
+from demos.speech_features.mel import hz_to_mel, mel_filter_bank, mel_to_hz
 from demos.speech_features.recipes import (
     AST,
     KALDI80,

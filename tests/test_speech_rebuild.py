@@ -4,7 +4,8 @@ import librosa
 import numpy as np
 import pytest
 
-from demos.speech_features.algorithm import extract, mel_filter_bank
+from demos.speech_features.algorithm import extract
+from demos.speech_features.mel import mel_filter_bank
 from demos.speech_features.rebuild import energies_of, rebuild, spread
 from demos.speech_features.recipes import LECTURE, RECIPES
 from tests.signals import RATE, SIGNALS

@@ -174,7 +174,9 @@ def test_generators():
     assert strongest_hz(tone(1234, 1.0, 48000), 48000) == pytest.approx(1234, abs=1)
     pair = two_tones(1000, 3000, 1.0, 48000)
     hz, db = spectrum_db(pair, 48000)
-    assert (db[np.abs(hz - 1000).argmin()], db[np.abs(hz - 3000).argmin()]) == pytest.approx((-11, -11), abs=1)
+    assert (db[np.abs(hz - 1000).argmin()], db[np.abs(hz - 3000).argmin()]) == pytest.approx(
+        (-11, -11), abs=1
+    )
     sweep = chirp(100, 8100, 1.0, 48000)
     for second, expected in ((0.25, 2100), (0.75, 6100)):
         piece = sweep[int((second - 0.01) * 48000) : int((second + 0.01) * 48000)]

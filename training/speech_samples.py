@@ -1,6 +1,6 @@
 """The bundled sounds: assets/samples/speech/*.wav, 16 bit, mono.
 
-Command: python training/speech_samples.py     (needs the program espeak-ng; seconds)
+Command: python -m training.speech_samples     (needs the program espeak-ng; seconds)
 Everything but the sentence is computed here, so it comes out the same on every machine. The sentence
 is spoken by espeak-ng, with the command in SENTENCE.
 """

@@ -1,9 +1,11 @@
 """What visitors give, checked: either a value the algorithms can use, or one sentence why not."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import av
 import numpy as np
+import soundfile
 
 MAX_SECONDS = 30.0
 
@@ -57,8 +59,15 @@ def read_sound(path: str | Path | None, max_seconds: float = MAX_SECONDS) -> Sou
         raise InputError(f"A sound file is expected; {path.name} is not there.")
     if path.stat().st_size == 0:
         raise InputError(f"A sound file is expected; {path.name} is empty (0 bytes).")
-    channels, rate = _decode(path)
-    return mono(channels, rate, max_seconds, path.name)
+    channels, rate, promised = _decode(path)
+    sound = mono(channels, rate, max_seconds, path.name)
+    if len(channels) < 0.98 * promised:
+        cut = (
+            f"The file is cut off: it promises {promised / rate:.2f} s, and {len(channels) / rate:.2f} s "
+            "are there."
+        )
+        sound = replace(sound, notices=(cut, *sound.notices))
+    return sound
 
 
 def mono(channels: np.ndarray, rate: int, max_seconds: float, name: str = "the sound") -> Sound:
@@ -82,20 +91,30 @@ def mono(channels: np.ndarray, rate: int, max_seconds: float, name: str = "the s
     return Sound(samples, int(rate), tuple(notices))
 
 
-def _decode(path: Path) -> tuple[np.ndarray, int]:
-    """Samples [n, c] in float64 and the rate in Hz, whatever the container."""
-    import soundfile
-
+def _decode(path: Path) -> tuple[np.ndarray, int, int]:
+    """Samples [n, c] in float64, the rate in Hz, and how many samples the file's head promises."""
     try:
-        samples, rate = soundfile.read(path, dtype="float64", always_2d=True)
-        return samples, rate
+        with soundfile.SoundFile(path) as file:
+            samples = file.read(dtype="float64", always_2d=True)
+            return samples, file.samplerate, max(file.frames, _promised_by_riff(path, len(samples)))
     except soundfile.LibsndfileError:
-        return _decode_with_ffmpeg(path)
+        samples, rate = _decode_with_ffmpeg(path)
+        return samples, rate, len(samples)
+
+
+def _promised_by_riff(path: Path, got: int) -> int:
+    """What a WAV file's head says, which libsndfile quietly corrects to what is there."""
+    with path.open("rb") as file:
+        head = file.read(8)
+    size = int.from_bytes(head[4:], "little") + 8
+    there = path.stat().st_size
+    if head[:4] != b"RIFF" or size >= 2**32 - 1024 or size <= there:  # or written as a stream
+        return got
+    return round(got * size / there)
 
 
 def _decode_with_ffmpeg(path: Path) -> tuple[np.ndarray, int]:
-    import av
-
+    """The same for what only FFmpeg reads."""
     blocks = []
     try:
         with av.open(str(path)) as container:

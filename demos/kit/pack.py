@@ -2,10 +2,7 @@
 
 from dataclasses import dataclass
 
-import gradio as gr
 import numpy as np
-from gradio.data_classes import FileData
-from gradio.processing_utils import save_bytes_to_cache
 
 WIRE_TYPES = {"f4": np.dtype("<f4"), "f2": np.dtype("<f2"), "i2": np.dtype("<i2")}
 
@@ -36,20 +33,3 @@ def pack(arrays: dict[str, tuple[np.ndarray, str]], facts: dict) -> Packed:
         blob += np.ascontiguousarray(array, dtype=WIRE_TYPES[wire]).tobytes()
         blob += bytes(-len(blob) % 4)  # the next array starts where a float may start
     return Packed(bytes(blob), parts, facts)
-
-
-class LinkedViews(gr.HTML):
-    """Canvases that share one cursor, drawn by the topic's script from a `Packed` value.
-
-    The bytes go out as a file, which costs a third of what they cost inside the value.
-    """
-
-    def postprocess(self, value: Packed | None) -> dict | None:
-        if value is None:
-            return None
-        path = save_bytes_to_cache(value.blob, "picture.bin", self.GRADIO_CACHE)
-        self.temp_files.add(path)  # so that the app's delete_cache removes it in time
-        return {"file": FileData(path=path).model_dump(), "parts": value.parts, **value.facts}
-
-    def api_info(self) -> dict:
-        return {"type": "object", "description": "the picture's file, its parts and facts"}

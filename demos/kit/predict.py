@@ -35,7 +35,7 @@ def verdict(lesson: Lesson, answer: str | None, outcome: str | None, evidence: s
     the question, and then nothing is said.
     """
     if outcome is None:
-        return gr.skip()
+        return ""
     right = lesson.answers[outcome]
     if answer is None:
         return f"**What happened:** {evidence} That is: {right.lower()}."

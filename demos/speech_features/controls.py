@@ -3,6 +3,7 @@
 On the page, lengths are in milliseconds and 0 stands for "follows from the other settings".
 """
 
+import hashlib
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -195,8 +196,6 @@ def sound_key(source: str, own: str | None, sound: Sound, *tones: object) -> tup
 
 
 def _digest(samples: np.ndarray) -> str:
-    import hashlib
-
     return hashlib.sha256(samples.tobytes()).hexdigest()
 
 

@@ -10,7 +10,8 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from demos.kit.pack import Packed, pack
-from demos.speech_features.algorithm import SpeechTrace, hz_to_mel
+from demos.speech_features.algorithm import SpeechTrace
+from demos.speech_features.mel import hz_to_mel
 from demos.speech_features.recipes import Recipe
 from demos.speech_features.sampling import audible, decibels, levels_of, spectrum_db
 

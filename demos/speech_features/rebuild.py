@@ -9,7 +9,8 @@ import librosa
 import numpy as np
 from jaxtyping import Float
 
-from demos.speech_features.algorithm import SpeechTrace, mel_filter_bank, window_of
+from demos.speech_features.algorithm import SpeechTrace, window_of
+from demos.speech_features.mel import mel_filter_bank
 from demos.speech_features.recipes import Recipe
 
 ITERATIONS = 32

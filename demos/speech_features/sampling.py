@@ -56,7 +56,7 @@ def _curve_at(x: Float[np.ndarray, " n"], instants: Float[np.ndarray, " m"]) -> 
     return out
 
 
-def alias_of(frequency_hz: float | int, rate_hz: float | int) -> float:
+def alias_of(frequency_hz: float, rate_hz: float) -> float:
     """Where a tone lands when sampled `rate_hz` times a second: folded into 0..rate/2, in Hz."""
     folded = float(frequency_hz) % rate_hz
     return min(folded, rate_hz - folded)
@@ -128,26 +128,24 @@ def audible(x: Float[np.ndarray, " n"], rate: int) -> tuple[Float[np.ndarray, " 
     return (x, rate) if times == 1 else (sample(x, rate, rate * times), rate * times)
 
 
-def tone(
-    frequency_hz: float | int, seconds: float | int, rate: int, amplitude: float | int = 0.5
-) -> Float[np.ndarray, " n"]:
+def tone(frequency_hz: float, seconds: float, rate: int, amplitude: float = 0.5) -> Float[np.ndarray, " n"]:
     """A sine."""
     return amplitude * np.sin(2 * np.pi * frequency_hz * _times(seconds, rate))
 
 
 def two_tones(
-    first_hz: float | int,
-    second_hz: float | int,
-    seconds: float | int,
+    first_hz: float,
+    second_hz: float,
+    seconds: float,
     rate: int,
-    amplitude: float | int = 0.8,
+    amplitude: float = 0.8,
 ) -> Float[np.ndarray, " n"]:
     """Two sines of half the amplitude each."""
     return tone(first_hz, seconds, rate, amplitude / 2) + tone(second_hz, seconds, rate, amplitude / 2)
 
 
 def chirp(
-    first_hz: float | int, last_hz: float | int, seconds: float | int, rate: int, amplitude: float | int = 0.5
+    first_hz: float, last_hz: float, seconds: float, rate: int, amplitude: float = 0.5
 ) -> Float[np.ndarray, " n"]:
     """A sine whose frequency moves evenly from the first to the last."""
     t = _times(seconds, rate)
@@ -155,5 +153,5 @@ def chirp(
     return amplitude * np.sin(2 * np.pi * turns)
 
 
-def _times(seconds: float | int, rate: int) -> Shaped[np.ndarray, " n"]:
+def _times(seconds: float, rate: int) -> Shaped[np.ndarray, " n"]:
     return np.arange(round(seconds * rate)) / rate

@@ -1,91 +1,18 @@
-"""The page of the topic: controls, one handler for the run, two for a closer look."""
+"""The page of the topic: its parts, and which event does what."""
 
-import base64
 import inspect
-from pathlib import Path
 
 import gradio as gr
-import numpy as np
 
 from demos.kit.events import answering, message
-from demos.kit.inputs import InputError
-from demos.kit.lesson import prose, read_lesson
-from demos.kit.predict import question, recall, verdict
-from demos.kit.runs import Runs
+from demos.kit.lesson import prose
+from demos.kit.predict import question, recall
 from demos.kit.topic import Topic
 from demos.speech_features import algorithm, controls, words
-from demos.speech_features.algorithm import SpeechTrace, extract
-from demos.speech_features.closeup import compare_windows, correlate_bin, explain_cell
-from demos.speech_features.controls import OWN, Form
-from demos.speech_features.figures import linked
-from demos.speech_features.rebuild import rebuild
+from demos.speech_features.handlers import LESSON, SLUG, closeup, rebuild_sound, run
 from demos.speech_features.recipes import RECIPES
-from demos.speech_features.sampling import audible
 from demos.speech_features.view import speech_view
 from demos.speech_features.widgets import form_widgets, sound_widgets
-
-SLUG = "speech-features"
-LESSON = read_lesson(Path(__file__).with_name("lesson.md"))
-RUNS: Runs[SpeechTrace] = Runs(max_bytes=1_500_000_000, seconds=1800, size=lambda trace: trace.nbytes)
-
-
-def run(source, own, kind, first_hz, second_hz, preset, answer, *form):
-    """The sound through the recipe: the picture, the caption, the formula, the badge, the verdict."""
-    sound = controls.sound_of(source, own, kind, first_hz, second_hz)
-    recipe = controls.recipe_of(Form(*form))
-    name = controls.sound_key(source, own, sound, kind, first_hz, second_hz)
-
-    def make() -> SpeechTrace:
-        try:
-            return extract(sound.samples, sound.rate, recipe)
-        except ValueError as error:
-            raise InputError(str(error)) from None
-
-    key, trace = RUNS.run((name, recipe), make)
-    return (
-        linked(trace, key, repr(name)),
-        words.caption(trace, sound.notices),
-        words.formula(trace),
-        controls.badge(recipe, preset),
-        verdict(LESSON, answer, *words.outcome(trace)),
-    )
-
-
-def closeup(request: dict) -> dict:
-    """Where one cell's number comes from. request: key of the run, frame, band, bin.
-
-    Returns the evidence as plain lists (see `words.evidence`), or {"error": one sentence}.
-    """
-    try:
-        trace = RUNS.find(str(request["key"]))
-        frame, band, k = (int(request[name]) for name in ("frame", "band", "bin"))
-        return words.evidence(
-            explain_cell(trace, frame, band),
-            correlate_bin(trace, frame, k),
-            compare_windows(trace, frame),
-        )
-    except (KeyError, TypeError):
-        return {"error": "A request for a close-up names key, frame, band and bin."}
-    except ValueError as error:
-        return {"error": str(error)}
-
-
-def rebuild_sound(request: dict) -> dict:
-    """The sound that the log-mel picture alone can give back. request: key of the run.
-
-    Returns {"rate": Hz, "samples": base64 of little-endian 16-bit samples}, or {"error": sentence}.
-    """
-    try:
-        trace = RUNS.find(str(request["key"]))
-        samples = rebuild(trace)
-    except (KeyError, TypeError):
-        return {"error": "A request for the rebuilt sound names the run's key."}
-    except ValueError as error:
-        return {"error": str(error)}
-    rate = trace.recipe.sample_rate
-    samples, rate = audible(samples, rate)
-    whole = np.rint(np.clip(samples, -1, 1) * 32767).astype("<i2")
-    return {"rate": rate, "samples": base64.b64encode(whole.tobytes()).decode()}
 
 
 def build(kept: gr.BrowserState) -> None:
@@ -128,7 +55,7 @@ def build(kept: gr.BrowserState) -> None:
     gr.on(moved, trigger_mode="always_last", api_name="speech_features", **shared)
     view.shown(**shared, api_visibility="private")
     for recorded in (own.upload, own.stop_recording):
-        recorded(lambda: OWN, None, source, api_visibility="private", **quiet).then(
+        recorded(lambda: controls.OWN, None, source, api_visibility="private", **quiet).then(
             **shared, api_visibility="private"
         )
     preset.input(

@@ -3,7 +3,7 @@
 from html import escape
 from pathlib import Path
 
-from demos.kit.pack import LinkedViews
+from demos.kit.linked import LinkedViews
 from demos.speech_features.figures import PANELS, STAGES
 
 HERE = Path(__file__).parent

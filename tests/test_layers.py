@@ -1,0 +1,89 @@
+"""Who may import whom, and what a start of the app may load."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+DEMOS = ROOT / "demos"
+TOPICS = [p for p in DEMOS.iterdir() if p.is_dir() and p.name not in ("kit", "__pycache__")]
+SCREEN = {"tab", "view", "widgets", "handlers"}  # may import gradio
+PAGE = {"figures", "words", "controls"}  # may import the kit's pure parts
+PURE_KIT = {"demos.kit.inputs", "demos.kit.pack", "demos.kit.runs"}
+MATHS = {"numpy", "scipy", "torch", "librosa", "soxr", "jaxtyping"}
+MODULES = [path for topic in TOPICS for path in topic.glob("*.py") if path.stem != "__init__"]
+
+
+def imports(path: Path) -> set[str]:
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names.add(node.module)
+    return {name for name in names if name.split(".")[0] not in sys.stdlib_module_names}
+
+
+def loaded_by(code: str) -> set[str]:
+    done = subprocess.run(
+        [sys.executable, "-c", f"{code}\nimport sys; print(*sys.modules)"],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+    )
+    assert done.returncode == 0, done.stderr
+    return set(done.stdout.split())
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: f"{p.parent.name}/{p.stem}")
+def test_imports_run_one_way(path):
+    topic = f"demos.{path.parent.name}."
+    for name in imports(path):
+        own = name.removeprefix(topic) if name.startswith(topic) else None
+        if path.stem in SCREEN:
+            assert name != "demos.catalog" and own != "tab"
+        elif path.stem in PAGE:
+            assert own not in SCREEN
+            assert own or name in PURE_KIT or name.split(".")[0] in MATHS, name
+        else:
+            assert own not in SCREEN | PAGE
+            assert own or name.split(".")[0] in MATHS, name
+
+
+def test_kit_does_not_know_the_topics():
+    for path in (DEMOS / "kit").glob("*.py"):
+        assert all(not n.startswith("demos.") or n.startswith("demos.kit.") for n in imports(path)), path
+
+
+def test_packages_are_empty():
+    assert all(not path.read_text() for path in DEMOS.rglob("__init__.py"))
+
+
+@pytest.mark.parametrize("topic", TOPICS, ids=lambda p: p.name)
+def test_an_algorithm_works_alone(topic):
+    loaded = loaded_by(f"import demos.{topic.name}.algorithm")
+    assert not loaded & {"gradio", "plotly", "matplotlib", "demos.catalog"}
+
+
+def test_the_app_starts_without_what_only_a_topic_needs():
+    loaded = loaded_by("import app")
+    assert "gradio" in loaded
+    assert not loaded & {"torch", "transformers", "open_clip", "librosa.core", "scipy.signal", "matplotlib"}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: f"{p.parent.name}/{p.stem}")
+def test_imports_stand_at_the_top(path):
+    body = ast.parse(path.read_text()).body
+    top = {id(node) for node in body}
+    for node in ast.walk(ast.parse(path.read_text())):
+        assert not isinstance(node, ast.Import | ast.ImportFrom) or node.col_offset == 0, path
+    assert top
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: f"{p.parent.name}/{p.stem}")
+def test_files_stay_readable(path):
+    limit = 120 if path.stem == "tab" else 250
+    assert len(path.read_text().splitlines()) <= limit
