@@ -38,6 +38,8 @@ def install() -> None:
     if apt is None:
         sys.exit(MISSING)
     root = [] if os.geteuid() == 0 else ["sudo", "-n"]
+    if root and shutil.which("sudo") is None:
+        sys.exit(MISSING)
     for step in (["update", "-qq"], ["install", "-y", "-qq", "--no-install-recommends", "chromium"]):
         if subprocess.run([*root, apt, *step], stdout=subprocess.DEVNULL).returncode:
             sys.exit(MISSING)
