@@ -66,6 +66,17 @@ def prose(text: str, **options) -> gr.Markdown:
     return gr.Markdown(text, latex_delimiters=LATEX, elem_classes="gb-prose", **options)
 
 
+def folding() -> gr.Accordion:
+    """The controls' place: open beside the picture, on a phone above it under a line that unfolds them.
+
+    Run FOLD_ON_PHONE once, when the page is first shown.
+    """
+    return gr.Accordion("Controls", open=True, elem_classes="gb-controls")
+
+
+FOLD_ON_PHONE = "() => ({__type__: 'update', open: innerWidth > 760})"
+
+
 def _list(text: str) -> tuple[str, dict[str, str]]:
     """The words before a list, and its items `- key: words`."""
     items = dict(re.findall(r"^- ([^:\n]+): (.+(?:\n  .+)*)", text, flags=re.MULTILINE))

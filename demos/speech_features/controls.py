@@ -97,7 +97,7 @@ def form_of(recipe: Recipe) -> Form:
         rate=rate,
         anti_alias=recipe.anti_alias,
         quantizer=recipe.quantizer,
-        bits=recipe.bits,
+        bits=Form.bits if recipe.quantizer == NONE else recipe.bits,
         window_ms=round(recipe.window_samples / rate * 1000, 2),
         stride_ms=round(recipe.hop_samples / rate * 1000, 2),
         window=recipe.window,
@@ -164,7 +164,7 @@ def badge(recipe: Recipe, preset: str) -> str:
     """One line: which named recipe the setting equals, or in what it differs from the one chosen."""
     name = named(recipe)
     if name:
-        return f"✓ equals **{name}** ({RECIPES[name].source})"
+        return f"✓ equals **{name}**"
     mine, theirs = form_of(recipe), form_of(RECIPES[preset])
     differ = [f for f in FORM_FIELDS if getattr(mine, f) != getattr(theirs, f)]
     words = ", ".join(name.replace("_", " ") for name in differ)

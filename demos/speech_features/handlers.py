@@ -1,6 +1,7 @@
 """What the page's events do: one run, and closer looks at a run that is done."""
 
 import base64
+from inspect import Parameter, Signature, signature
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from demos.kit.runs import Runs
 from demos.speech_features import controls, words
 from demos.speech_features.algorithm import SpeechTrace, extract
 from demos.speech_features.closeup import compare_windows, correlate_bin, explain_cell
-from demos.speech_features.controls import Form
+from demos.speech_features.controls import FORM_FIELDS, Form
 from demos.speech_features.figures import linked
 from demos.speech_features.rebuild import rebuild
 from demos.speech_features.sampling import audible
@@ -42,6 +43,13 @@ def run(source, own, kind, first_hz, second_hz, preset, answer, *form):
         controls.badge(recipe, preset),
         verdict(LESSON, answer, *words.outcome(trace)),
     )
+
+
+# So that the API calls the recipe's settings by their names.
+_first = list(signature(run).parameters)[:-1]
+run.__signature__ = Signature(
+    [Parameter(name, Parameter.POSITIONAL_OR_KEYWORD) for name in (*_first, *FORM_FIELDS)]
+)
 
 
 def closeup(request: dict) -> dict:

@@ -117,6 +117,12 @@ def spectrum_db(
     return hz, 10 * np.log10(np.maximum(power, 1e-12))
 
 
+def strongest_hz(x: Float[np.ndarray, " n"], rate: int) -> float:
+    """The frequency at which the whole sound has most power, to rate / n Hz."""
+    power = np.abs(scipy.fft.rfft(x * np.hanning(len(x))))
+    return float(power.argmax() * rate / len(x))
+
+
 def decibels(power: Float[np.ndarray, " *s"], floor: float = 1e-11) -> Float[np.ndarray, " *s"]:
     """10 log10(power), at least -110 dB: below that no picture shows a difference."""
     return 10 * np.log10(np.maximum(power, floor))

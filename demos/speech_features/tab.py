@@ -5,14 +5,22 @@ import inspect
 import gradio as gr
 
 from demos.kit.events import answering, message
-from demos.kit.lesson import prose
+from demos.kit.lesson import FOLD_ON_PHONE, folding, prose
 from demos.kit.predict import question, recall
 from demos.kit.topic import Topic
-from demos.speech_features import algorithm, controls, words
+from demos.speech_features import controls, words
+from demos.speech_features.algorithm import cut, dft, extract, logarithm, normalise, prepare, window_of
 from demos.speech_features.handlers import LESSON, SLUG, closeup, rebuild_sound, run
+from demos.speech_features.mel import mel_filter_bank
 from demos.speech_features.recipes import RECIPES
 from demos.speech_features.view import speech_view
 from demos.speech_features.widgets import form_widgets, sound_widgets
+
+# What ran, the whole first and its parts in the order in which it calls them.
+CODE = "\n\n".join(
+    inspect.getsource(part)
+    for part in (extract, cut, prepare, window_of, dft, mel_filter_bank, logarithm, normalise)
+)
 
 
 def build(kept: gr.BrowserState) -> None:
@@ -22,13 +30,14 @@ def build(kept: gr.BrowserState) -> None:
         answer, compared = question(LESSON, SLUG, kept)
         with gr.Row():
             with gr.Column(scale=1, min_width=240):
-                sounds = sound_widgets()
-                preset, line, form = form_widgets()
+                with folding() as controls_fold:
+                    sounds = sound_widgets()
+                    preset, line, form = form_widgets()
+                    gr.Markdown("**Try**")
+                    tries = [gr.Button(name, size="sm") for name in LESSON.tries]
                 for n, text in enumerate(LESSON.steps.values(), 1):
                     with gr.Column(elem_classes=["gb-stage", f"gb-stage-{n}"]):
                         prose(text)
-                gr.Markdown("**Try**")
-                tries = [gr.Button(name, size="sm") for name in LESSON.tries]
             with gr.Column(scale=3, min_width=320):
                 alarm = message("speech-alarm")
                 view = speech_view([closeup, rebuild_sound])
@@ -38,12 +47,13 @@ def build(kept: gr.BrowserState) -> None:
                 prose(LESSON.formula)
                 formula = prose("")
             with gr.Tab("Code"):
-                gr.Code(inspect.getsource(algorithm), language="python", interactive=False, max_lines=40)
+                gr.Code(CODE, language="python", interactive=False, max_lines=40)
             with gr.Tab("Try and exercise"):
                 prose("\n".join(f"- **{name}.** {text}" for name, text in LESSON.tries.items()))
                 prose(LESSON.exercise)
             with gr.Tab("Sources"):
                 prose(LESSON.sources)
+                prose("\n".join(f"- Recipe {r.name}: {r.source}." for r in RECIPES.values()))
 
     inputs = [*sounds, preset, answer, *form]
     outputs = [alarm, view, caption, formula, line, compared]
@@ -76,6 +86,7 @@ def build(kept: gr.BrowserState) -> None:
         ).then(**shared, api_visibility="private").then(
             None, None, None, js=words.to_stage(SLUG, stage), api_visibility="private"
         )
+    view.shown(None, None, controls_fold, js=FOLD_ON_PHONE, api_visibility="private", **quiet)
     view.shown(None, kept, answer, js=recall(SLUG), api_visibility="private", **quiet)
     gr.api(closeup, api_name="speech_features_closeup")
     gr.api(rebuild_sound, api_name="speech_features_rebuild")

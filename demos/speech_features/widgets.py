@@ -2,6 +2,7 @@
 
 import gradio as gr
 
+from demos.kit.widgets import Slider
 from demos.speech_features.controls import (
     CHOICES,
     FORM_FIELDS,
@@ -63,11 +64,11 @@ def sound_widgets() -> list[gr.components.Component]:
     """Source, own file, kind of tone, first and second frequency."""
     source = gr.Dropdown(list(SOURCES), value=SOURCES[0], label="Sound")
     with gr.Accordion("Record, upload or generate", open=False):
-        own = gr.Audio(sources=["microphone", "upload"], type="filepath", label=OWN, elem_id="speech-own")
+        own = gr.Audio(sources=["upload", "microphone"], type="filepath", label=OWN, elem_id="speech-own")
         kind = gr.Radio(list(TONES), value=TONES[0], label=GENERATOR)
         top = TONE_RATE / 2
-        first = gr.Slider(20, top, 1000, step=1, label="First frequency (Hz)")
-        second = gr.Slider(20, top, 3000, step=1, label="Second frequency (Hz)")
+        first = Slider(20, top, 1000, step=1, label="First frequency (Hz)")
+        second = Slider(20, top, 3000, step=1, label="Second frequency (Hz)")
     return [source, own, kind, first, second]
 
 
@@ -95,5 +96,5 @@ def _widget(field: str, start: Form) -> gr.components.Component:
         return gr.Checkbox(value, label=label)
     _, low, high, _ = RANGES[field]
     if field in STEPS:
-        return gr.Slider(low, high, value, step=STEPS[field], label=label)
+        return Slider(low, high, value, step=STEPS[field], label=label)
     return gr.Number(value, label=label)

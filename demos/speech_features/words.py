@@ -6,7 +6,7 @@ from demos.speech_features.algorithm import SpeechTrace
 from demos.speech_features.closeup import BinSum, Cell, Windows
 from demos.speech_features.controls import GENERATOR, Form
 from demos.speech_features.figures import unit
-from demos.speech_features.sampling import alias_of, sine_snr_db, snr_db, spectrum_db
+from demos.speech_features.sampling import alias_of, sine_snr_db, snr_db, strongest_hz
 
 # Each thing to try: the stage it is about, and the settings that differ from the start.
 # In the order of the lesson's list.
@@ -80,10 +80,8 @@ def formula(trace: SpeechTrace) -> str:
         rf"{1127 * np.log1p(r.fmax_hz / 700):.1f}$$",
     ]
     if r.quantizer != "none":
-        lines.append(
-            rf"$$6.02\cdot{r.bits}+1.76={sine_snr_db(r.bits):.2f}\ \mathrm{{dB}},\quad"
-            rf"\text{{measured here }}{_number(snr_db(trace.samples, trace.quantized))}$$"
-        )
+        lines.append(rf"$$6.02\cdot{r.bits}+1.76={sine_snr_db(r.bits):.2f}\ \mathrm{{dB}}$$")
+        lines.append(rf"$$\text{{measured SNR: }}{_number(snr_db(trace.samples, trace.quantized))}$$")
     return "**With this run's numbers:**\n\n" + "\n\n".join(lines)
 
 
@@ -96,8 +94,9 @@ def outcome(trace: SpeechTrace) -> tuple[str | None, str]:
     recipe = trace.recipe
     if recipe.sample_rate != 8000 or recipe.anti_alias:
         return None, ""
-    before, after = (_strongest_hz(*pair) for pair in _both(trace))
-    if abs(before - 5000) > 50:
+    before = strongest_hz(trace.original, trace.original_rate)
+    after = strongest_hz(trace.samples, recipe.sample_rate)
+    if abs(before - 5000) > 5:
         return None, ""
     near = min((3000, 4000, 5000), key=lambda hz: abs(hz - after))
     level = 10 * np.log10(np.mean(trace.samples**2) / np.mean(trace.original**2))
@@ -143,15 +142,6 @@ def evidence(cell: Cell, wave: BinSum, windows: Windows) -> dict:
             "when Hamming or Hann (4 · rate / window): a longer n_fft moves the bins closer, not the lobes."
         ),
     }
-
-
-def _both(trace: SpeechTrace):
-    yield spectrum_db(trace.original, trace.original_rate)
-    yield spectrum_db(trace.samples, trace.recipe.sample_rate)
-
-
-def _strongest_hz(hz: np.ndarray, db: np.ndarray) -> float:
-    return float(hz[np.argmax(db)])
 
 
 def _ms(samples: int, recipe) -> str:

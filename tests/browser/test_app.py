@@ -73,7 +73,7 @@ def test_choosing_a_topic_changes_the_address_and_back_and_forward_work(open_pag
     assert "topic=contents" in page.url
 
 
-@pytest.mark.parametrize("topic", ["nonsense", "medusa-heads", "", "%3Cscript%3E"])
+@pytest.mark.parametrize("topic", ["nonsense", "medusa-heads", "%3Cscript%3E"])
 def test_an_unknown_topic_opens_the_contents(open_page, topic):
     page = open_page(f"?topic={topic}")
     expect(page.locator("#contents h1")).to_be_visible()

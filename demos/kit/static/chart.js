@@ -64,7 +64,7 @@
   const format = v => {
     const a = Math.abs(v);
     if (a < 1e-12) return '0';
-    if (a >= 1e5 || a < 1e-3) return v.toExponential(1).replace('e+', 'e').replace('-', '−');
+    if (a >= 1e5 || a < 1e-3) return v.toExponential(3).replace(/\.?0+e/, 'e').replace('e+', 'e').replace('-', '−');
     return String(+v.toPrecision(4)).replace('-', '−');
   };
 

@@ -1,0 +1,15 @@
+"""Gradio's slider, without its own check of what was typed."""
+
+import gradio as gr
+
+
+class Slider(gr.Slider):
+    """A slider whose number may be anything, so that the handler says in a sentence what was expected.
+
+    Gradio's own check ends in a server error where the number's field was emptied.
+    """
+
+    is_template = True  # drawn as gr.Slider
+
+    def preprocess(self, payload: float | None) -> float | None:
+        return payload

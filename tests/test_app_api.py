@@ -1,0 +1,165 @@
+"""The running app through gradio_client, as another program would use it."""
+
+import base64
+
+import numpy as np
+import pytest
+import requests
+import soundfile
+from gradio_client import Client, handle_file
+from gradio_client.exceptions import AppError
+
+from demos.speech_features.algorithm import extract
+from demos.speech_features.controls import form_of
+from demos.speech_features.figures import PANELS
+from demos.speech_features.recipes import KALDI80, LECTURE, RECIPES, WHISPER
+from tests.signals import RATE, SIGNALS
+
+START = {
+    "source": "My own sound",
+    "own": None,
+    "kind": "one tone",
+    "first_hz": 1000,
+    "second_hz": 3000,
+    "preset": "LECTURE",
+    "answer": None,
+}
+WIRE = {"f4": "<f4", "f2": "<f2", "i2": "<i2"}
+
+
+@pytest.fixture(scope="module")
+def client(app_url):
+    return Client(app_url, verbose=False, download_files=False)
+
+
+@pytest.fixture(scope="module")
+def speech_file(tmp_path_factory):
+    path = tmp_path_factory.mktemp("sound") / "speech.wav"
+    soundfile.write(path, SIGNALS["speech"], RATE, subtype="FLOAT")
+    return path
+
+
+def call(client, recipe=LECTURE, **given):
+    """said, picture, caption, formula, badge, verdict."""
+    settings = START | vars(form_of(recipe)) | given
+    return client.predict(**settings, api_name="/speech_features")
+
+
+def arrays(app_url, picture):
+    blob = requests.get(app_url + "gradio_api/file=" + picture["file"]["path"], timeout=20).content
+    return {
+        name: np.frombuffer(blob, WIRE[p["dtype"]], int(np.prod(p["shape"])), p["at"])
+        .reshape(p["shape"])
+        .astype(np.float64)
+        * p.get("scale", 1.0)
+        for name, p in picture["parts"].items()
+    }
+
+
+@pytest.mark.parametrize("recipe", RECIPES.values(), ids=lambda r: r.name)
+def test_what_the_page_gets_is_what_the_algorithm_computes(client, app_url, speech_file, recipe):
+    said, picture, caption, *_ = call(client, recipe, own=handle_file(speech_file))
+    assert said == ""
+    trace, got = extract(SIGNALS["speech"], RATE, recipe), arrays(app_url, picture)
+    np.testing.assert_allclose(got["log_mel"], trace.log_mel, atol=1e-5)
+    np.testing.assert_allclose(got["samples"], trace.samples, atol=1e-6)
+    np.testing.assert_allclose(got["windowed"], trace.windowed, rtol=1e-3, atol=1e-6)
+    power_db = 10 * np.log10(np.maximum(trace.power, 1e-11))
+    np.testing.assert_allclose(got["power_db"], power_db, atol=0.04)  # half precision at 64 to 128 dB
+    np.testing.assert_allclose(got["bank"], trace.filter_bank, rtol=1e-3, atol=1e-7)
+    assert set(picture["panels"]) == set(PANELS)
+    assert f"{trace.n_frames} × {recipe.n_mels}" in caption
+
+
+def test_closeup_and_rebuilt_sound(client, speech_file):
+    _, picture, *_ = call(client, WHISPER, own=handle_file(speech_file))
+    at = {"key": picture["key"], "frame": 40, "band": 20, "bin": 30}
+    near = client.predict(at, api_name="/speech_features_closeup")
+    trace = extract(SIGNALS["speech"], RATE, WHISPER)
+    assert near["cell"]["log_mel"] == pytest.approx(trace.log_mel[40, 20], abs=1e-6)
+    assert sum(near["cell"]["products"]) == pytest.approx(near["cell"]["mel_energy"], rel=1e-12)
+    assert near["wave"]["power"] == pytest.approx(trace.power[40, 30], rel=1e-5)
+    sound = client.predict({"key": picture["key"]}, api_name="/speech_features_rebuild")
+    samples = np.frombuffer(base64.b64decode(sound["samples"]), "<i2")
+    assert (sound["rate"], len(samples)) == (RATE, 2 * RATE)
+    assert np.abs(samples).max() > 1000
+
+
+@pytest.mark.parametrize(
+    "request_, words",
+    [
+        ({"key": "no such run", "frame": 0, "band": 0, "bin": 0}, "This run is no longer kept"),
+        ({"frame": 0}, "names key, frame, band and bin"),
+        ({"key": "x", "frame": "a", "band": 0, "bin": 0}, "This run is no longer kept"),
+    ],
+)
+def test_a_closeup_that_cannot_be_says_why(client, request_, words):
+    assert words in client.predict(request_, api_name="/speech_features_closeup")["error"]
+
+
+def test_a_cell_outside_the_picture_says_its_range(client, speech_file):
+    _, picture, *_ = call(client, own=handle_file(speech_file))
+    at = {"key": picture["key"], "frame": 100000, "band": 0, "bin": 0}
+    assert (
+        "frame must be in 0..197; got 100000"
+        in client.predict(at, api_name="/speech_features_closeup")["error"]
+    )
+
+
+@pytest.mark.parametrize(
+    "given, words",
+    [
+        ({"own": None}, "A sound is expected: record one, upload a file or choose a sample."),
+        ({"window_ms": 5, "source": "A chirp"}, "at least as long as the stride"),
+        ({"n_fft": 64, "source": "A chirp"}, "n_fft must hold the window's 400 samples; got 64."),
+        ({"fmax": 9000, "source": "A chirp"}, "half the sampling rate (8000 Hz); got 9000 Hz."),
+        ({"window_ms": None, "source": "A chirp"}, "The window must be a number from 5 to 100 ms; got None."),
+        ({"floor": 0, "source": "A chirp"}, "The floor of the log must be a number from 1e-20 to 1; got 0."),
+        ({"source": "Tone generator", "first_hz": 20.0, "fmin": 7000, "fmax": 7000}, "got 7000 Hz"),
+    ],
+)
+def test_what_cannot_be_is_one_sentence_and_keeps_the_page(client, given, words):
+    said, picture, *rest = call(client, **given)
+    assert words in said
+    assert "\n" not in said and "Traceback" not in said
+    # Updates without a value: the picture and the texts stay as they were.
+    assert all(x["__type__"] == "update" and not {"value", "file"} & set(x) for x in (picture, *rest))
+
+
+def test_the_server_goes_on_after_bad_input(client):
+    with pytest.raises(AppError, match="not in the list of choices"):
+        call(client, source="nonsense")
+    assert call(client, source="A clap")[0] == ""
+
+
+def test_verdict_is_measured(client):
+    alias = {"source": "Tone generator", "first_hz": 5000, "rate": 8000, "anti_alias": False}
+    verdict = call(client, KALDI80, **alias, answer="3000")[-1]
+    assert "✓ As you said" in verdict
+    assert "was 5000 Hz before sampling and is 3000 Hz after" in verdict
+    assert call(client, **(alias | {"anti_alias": True}), answer="3000")[-1] == ""
+    assert call(client, **(alias | {"first_hz": 1000}), answer="3000")[-1] == ""
+
+
+def test_every_public_event_has_a_name(client):
+    api = client.view_api(return_format="dict")
+    assert api["unnamed_endpoints"] == {}
+    assert set(api["named_endpoints"]) == {
+        "/speech_features",
+        "/speech_features_closeup",
+        "/speech_features_rebuild",
+    }
+    names = [p["parameter_name"] for p in api["named_endpoints"]["/speech_features"]["parameters"]]
+    assert "window_ms" in names and "param_7" not in names
+
+
+def test_files_of_the_machine_are_not_served(app_url):
+    for path in ("/etc/passwd", "app.py", "requirements.txt"):
+        assert requests.get(f"{app_url}gradio_api/file={path}", timeout=10).status_code in (403, 404)
+
+
+def test_too_large_an_upload_is_refused(app_url):
+    answer = requests.post(
+        f"{app_url}gradio_api/upload", files={"files": ("big.wav", b"0" * 28_000_000)}, timeout=60
+    )
+    assert answer.status_code == 413
