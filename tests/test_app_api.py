@@ -7,7 +7,6 @@ import pytest
 import requests
 import soundfile
 from gradio_client import Client, handle_file
-from gradio_client.exceptions import AppError
 
 from demos.speech_features.algorithm import extract
 from demos.speech_features.controls import form_of
@@ -127,8 +126,8 @@ def test_what_cannot_be_is_one_sentence_and_keeps_the_page(client, given, words)
 
 
 def test_the_server_goes_on_after_bad_input(client):
-    with pytest.raises(AppError, match="not in the list of choices"):
-        call(client, source="nonsense")
+    for _ in range(5):
+        assert call(client, window_ms=5, source="A clap")[0] != ""
     assert call(client, source="A clap")[0] == ""
 
 

@@ -2,8 +2,6 @@
 
 import gradio as gr
 
-from gradio.events import Dependency
-
 class Slider(gr.Slider):
     """A slider whose number may be anything, so that the handler says in a sentence what was expected.
 

@@ -1,0 +1,150 @@
+"""The page in a real browser: the cursor, the first load, and the memory of the server."""
+
+import statistics
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from benchmarks.timing import Row
+from tests.browser.chromium import FLAGS, MISSING, find
+from tests.conftest import free_port
+
+ROOT = Path(__file__).parents[1]
+ROUNDS = 15
+
+# From the pointer's event to the frame in which the pictures have changed: the message arrives after
+# the animation frame's drawing, as the browser goes on to paint.
+WATCH_CURSOR = """() => { window.took = [];
+  document.querySelector('canvas[data-panel=wave]').addEventListener('pointerdown', event => {
+    const where = document.querySelector('#speech-view .where'), before = where.textContent;
+    const look = () => { if (where.textContent === before) return requestAnimationFrame(look);
+      const channel = new MessageChannel(), t = event.timeStamp;
+      channel.port1.onmessage = () => window.took.push(performance.now() - t); channel.port2.postMessage(0); };
+    requestAnimationFrame(look);
+  }, true); }"""
+WATCH_EVENT = """() => { window.took = [];
+  document.querySelector('#press').addEventListener('click', event => {
+    const field = document.querySelector('#count input'), before = field.value, t = event.timeStamp;
+    const look = () => { if (field.value === before) return requestAnimationFrame(look);
+      const channel = new MessageChannel();
+      channel.port1.onmessage = () => window.took.push(performance.now() - t); channel.port2.postMessage(0); };
+    requestAnimationFrame(look);
+  }, true); }"""
+
+
+class Served:
+    """An app in its own process, from the start of Python to the first page."""
+
+    def __init__(self, *command: str):
+        port = free_port()
+        begun = time.perf_counter()
+        line = [sys.executable, *[part.format(port=port) for part in command]]
+        self.process = subprocess.Popen(line, cwd=ROOT, stdout=subprocess.DEVNULL)
+        self.url = f"http://127.0.0.1:{port}/"
+        while True:
+            try:
+                urllib.request.urlopen(self.url, timeout=5).read()
+                break
+            except OSError:
+                if self.process.poll() is not None:
+                    raise RuntimeError(f"{line} did not start") from None
+                time.sleep(0.02)
+        self.start_seconds = time.perf_counter() - begun
+
+    @property
+    def megabytes(self) -> float:
+        return psutil.Process(self.process.pid).memory_info().rss / 2**20
+
+    def stop(self) -> None:
+        self.process.terminate()
+        self.process.wait()
+
+
+def first_load(browser: Browser, url: str, ready: str) -> float:
+    """Milliseconds from asking for the page, with an empty cache, to something to press."""
+    context = browser.new_context(viewport={"width": 1280, "height": 720})
+    page = context.new_page()
+    start = time.perf_counter()
+    page.goto(url, wait_until="commit")
+    page.wait_for_selector(ready)
+    took = (time.perf_counter() - start) * 1000
+    context.close()
+    return took
+
+
+def cursor(page: Page) -> float:
+    page.evaluate(WATCH_CURSOR)
+    box = page.locator("canvas[data-panel=wave]").bounding_box()
+    for n in range(40):
+        page.mouse.click(box["x"] + 60 + (n * 37) % 600, box["y"] + 40)
+        page.wait_for_timeout(30)
+    page.wait_for_timeout(300)
+    return statistics.median(page.evaluate("window.took"))
+
+
+def empty_event(page: Page) -> float:
+    page.evaluate(WATCH_EVENT)
+    for n in range(40):
+        page.click("#press")
+        page.wait_for_function(f"window.took.length > {n}")
+    return statistics.median(page.evaluate("window.took"))
+
+
+def rows() -> Iterator[Row]:
+    path = find()
+    assert path, MISSING
+    ours, starts = [], []
+    for _ in range(3):
+        pair = (
+            Served("app.py", "--host", "127.0.0.1", "--port", "{port}"),
+            Served("-m", "benchmarks.one_button", "{port}"),
+        )
+        starts.append([app.start_seconds for app in pair])
+        for app in ours:
+            app.stop()
+        ours = list(pair)
+    app, plain = ours
+    fresh = app.megabytes, plain.megabytes
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=list(FLAGS))
+        loads: dict[str, list[float]] = {"contents": [], "speech": [], "plain": []}
+        for n in range(ROUNDS + 1):
+            took = {
+                "contents": first_load(browser, app.url, "#contents a.gb-card"),
+                "speech": first_load(browser, f"{app.url}?topic=speech-features", "#speech-view [data-run]"),
+                "plain": first_load(browser, plain.url, "#press"),
+            }
+            if n:
+                for name, ms in took.items():
+                    loads[name].append(ms)
+        median = {name: statistics.median(values) for name, values in loads.items()}
+        page, other = browser.new_page(viewport={"width": 1280, "height": 720}), browser.new_page()
+        page.goto(f"{app.url}?topic=speech-features")
+        page.wait_for_selector("#speech-view [data-run]")
+        other.goto(plain.url)
+        other.wait_for_selector("#press")
+        page.wait_for_timeout(1000)
+        for stage in (1, 5):
+            page.click(f"#stage-{stage}")
+            yield Row(
+                f"cursor to changed picture, stage {stage}", "an empty Gradio event", cursor(page),
+                empty_event(other), "ms", 2.0,
+            )  # fmt: skip
+        browser.close()
+    peer = "a Gradio app with one button"
+    yield Row("first interactive page: contents", peer, median["contents"], median["plain"], "ms", 1.5)
+    yield Row("speech page with its first result", peer, median["speech"], median["plain"], "ms")
+    seconds = [statistics.median(column) for column in zip(*starts, strict=True)]
+    yield Row("start of the server", peer, *seconds, "s")
+    yield Row("start of the server and first page", peer, seconds[0] + median["contents"] / 1000,
+              seconds[1] + median["plain"] / 1000, "s", 1.5)  # fmt: skip
+    yield Row("resident memory after the start", peer, *fresh, "MiB")
+    yield Row("resident memory after the topic was used", peer, app.megabytes, plain.megabytes, "MiB")
+    for served in ours:
+        served.stop()
