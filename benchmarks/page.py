@@ -25,7 +25,8 @@ WATCH_CURSOR = """() => { window.took = [];
     const where = document.querySelector('#speech-view .where'), before = where.textContent;
     const look = () => { if (where.textContent === before) return requestAnimationFrame(look);
       const channel = new MessageChannel(), t = event.timeStamp;
-      channel.port1.onmessage = () => window.took.push(performance.now() - t); channel.port2.postMessage(0); };
+      channel.port1.onmessage = () => window.took.push(performance.now() - t);
+      channel.port2.postMessage(0); };
     requestAnimationFrame(look);
   }, true); }"""
 WATCH_EVENT = """() => { window.took = [];
@@ -33,7 +34,8 @@ WATCH_EVENT = """() => { window.took = [];
     const field = document.querySelector('#count input'), before = field.value, t = event.timeStamp;
     const look = () => { if (field.value === before) return requestAnimationFrame(look);
       const channel = new MessageChannel();
-      channel.port1.onmessage = () => window.took.push(performance.now() - t); channel.port2.postMessage(0); };
+      channel.port1.onmessage = () => window.took.push(performance.now() - t);
+      channel.port2.postMessage(0); };
     requestAnimationFrame(look);
   }, true); }"""
 

@@ -89,6 +89,17 @@ def test_lecture_equals_numpy_written_out(name):
     np.testing.assert_allclose(extract(x, RATE, LECTURE).log_mel, reference, atol=1e-9, rtol=0)
 
 
+@pytest.mark.parametrize("recipe", RECIPES.values(), ids=lambda r: r.name)
+def test_single_precision_stays_single_and_close(recipe):
+    x = SIGNALS["speech"]
+    double, single = extract(x, RATE, recipe), extract(x.astype(np.float32), RATE, recipe)
+    assert single.log_mel.dtype == single.windowed.dtype == np.float32
+    assert single.spectrum.dtype == np.complex64
+    kept = double.mel_energies > 1e-6  # below, single precision has no digits left beside loud bins
+    np.testing.assert_allclose(single.log_energies[kept], double.log_energies[kept], atol=2e-2)
+    assert np.abs(single.log_energies - double.log_energies)[kept].mean() < 1e-4
+
+
 def test_lecture_bank_equals_librosa():
     reference = librosa.filters.mel(sr=RATE, n_fft=512, n_mels=80, htk=True, norm=None, dtype=np.float64)
     np.testing.assert_allclose(mel_filter_bank(LECTURE), reference, atol=1e-12, rtol=0)

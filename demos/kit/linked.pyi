@@ -21,8 +21,11 @@ class LinkedViews(gr.HTML):
 
     def api_info(self) -> dict:
         return {"type": "object", "description": "the picture's file, its parts and facts"}
-    from typing import Callable, Literal, Sequence, Any, TYPE_CHECKING
+    from collections.abc import Callable, Sequence
+    from typing import TYPE_CHECKING, Any, Literal
+
     from gradio.blocks import Block
+
     if TYPE_CHECKING:
         from gradio.components import Timer
         from gradio.components.base import Component

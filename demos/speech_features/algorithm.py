@@ -86,6 +86,8 @@ class SpeechTrace:
 def extract(waveform: Float[np.ndarray, "..."], sample_rate: int, recipe: Recipe = LECTURE) -> SpeechTrace:
     """The features of a waveform [n_in] (mono, full scale 1) and every stage on the way to them.
 
+    Computes in single precision where the waveform is float32, else in double precision.
+
     Raises ValueError for an empty waveform, samples that are NaN or infinite, or a sound shorter than
     the recipe needs: one window, or where it mirrors the ends, more than half an n_fft.
     """
@@ -93,12 +95,12 @@ def extract(waveform: Float[np.ndarray, "..."], sample_rate: int, recipe: Recipe
     samples = sample(original, sample_rate, recipe.sample_rate, recipe.anti_alias)
     quantized = levels_of(samples, recipe)
     frames = cut(quantized, recipe)
-    window = window_of(recipe.window, recipe.window_samples, recipe.periodic)
+    window = window_of(recipe.window, recipe.window_samples, recipe.periodic).astype(frames.dtype)
     windowed = prepare(frames, recipe) * window
     spectrum = scipy.fft.rfft(windowed, recipe.fft_samples, axis=1, workers=-1)
     power = np.square(spectrum.real)
     power += np.square(spectrum.imag)
-    filter_bank = mel_filter_bank(recipe)
+    filter_bank = mel_filter_bank(recipe).astype(power.dtype)
     mel_energies = power @ filter_bank.T
     log_energies = logarithm(mel_energies, recipe)
     log_mel = normalise(log_energies, recipe)
@@ -194,7 +196,8 @@ def _inset(r: Recipe) -> int:
 
 
 def _checked(waveform: Float[np.ndarray, "..."], rate: int) -> Float[np.ndarray, " n"]:
-    x = np.asarray(waveform, np.float64)
+    x = np.asarray(waveform)
+    x = x if x.dtype == np.float32 else x.astype(np.float64)
     if x.ndim != 1:
         raise ValueError(f"A mono waveform [n] is expected; got the shape {list(x.shape)}.")
     if len(x) == 0:

@@ -32,9 +32,9 @@ def sample(
         return waveform
     n_out = int(np.ceil(len(waveform) * rate_out / rate_in))
     if anti_alias:
-        out = soxr.resample(np.asarray(waveform, np.float64), rate_in, rate_out, quality="HQ")
+        out = soxr.resample(waveform, rate_in, rate_out, quality="HQ")
         return np.pad(out, (0, max(0, n_out - len(out))))[:n_out]
-    return _curve_at(np.asarray(waveform, np.float64), np.arange(n_out) * (rate_in / rate_out))
+    return _curve_at(waveform, np.arange(n_out) * (rate_in / rate_out))
 
 
 def _curve_at(x: Float[np.ndarray, " n"], instants: Float[np.ndarray, " m"]) -> Float[np.ndarray, " m"]:
@@ -44,7 +44,7 @@ def _curve_at(x: Float[np.ndarray, " n"], instants: Float[np.ndarray, " m"]) -> 
     """
     padded = np.pad(x, TAPS)
     whole = np.floor(instants).astype(int)
-    out = np.empty(len(instants))
+    out = np.empty(len(instants), x.dtype)
     steps = np.arange(1 - TAPS, TAPS + 1)
     for at in range(0, len(instants), 8192):  # in blocks, so that memory stays small
         block = slice(at, at + 8192)
