@@ -9,6 +9,7 @@ import pytest
 import scipy
 import torch
 from transformers import ASTFeatureExtractor, WhisperFeatureExtractor
+from transformers.audio_utils import spectrogram
 
 from demos.speech_features.algorithm import cut, dft, extract, window_of
 from demos.speech_features.mel import hz_to_mel, mel_filter_bank, mel_to_hz
@@ -48,6 +49,19 @@ def test_ast_equals_transformers(name):
     reference = ASTFeatureExtractor()(x.astype(np.float32), sampling_rate=RATE, return_tensors="np")
     ours = extract(x, RATE, AST).log_mel
     np.testing.assert_allclose(ours, reference["input_values"][0][: len(ours)], atol=2e-6, rtol=0)
+
+
+@pytest.mark.parametrize("window", ["rectangular", "hamming"])
+def test_mean_removal_and_pre_emphasis_equal_transformers(window):
+    """With windows that, unlike Hann and Povey, do not hide a frame's first sample."""
+    recipe = replace(LECTURE, window=window, remove_dc=True, pre_emphasis=0.97)
+    shape = np.ones(400) if window == "rectangular" else np.hamming(400)
+    reference = spectrogram(
+        SIGNALS["speech"] + 0.1, shape, 400, 160, 512, power=2.0, center=False, preemphasis=0.97,
+        remove_dc_offset=True, dtype=np.float64,
+    ).T  # fmt: skip
+    ours = extract(SIGNALS["speech"] + 0.1, RATE, recipe).power
+    np.testing.assert_allclose(ours, reference, rtol=1e-4, atol=1e-6 * reference.max())
 
 
 @on_all_signals

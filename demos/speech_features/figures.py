@@ -13,7 +13,15 @@ from demos.kit.pack import Packed, pack
 from demos.speech_features.algorithm import SpeechTrace
 from demos.speech_features.mel import hz_to_mel
 from demos.speech_features.recipes import Recipe
-from demos.speech_features.sampling import audible, decibels, levels_of, spectrum_db
+from demos.speech_features.sampling import (
+    audible,
+    decibels,
+    levels_of,
+    sine_snr_db,
+    snr_db,
+    spectrum_db,
+    strongest_hz,
+)
 
 
 @dataclass(frozen=True)
@@ -46,7 +54,7 @@ PANELS = {
     "staircase": Panel("From input to level", "input (full scale)", "level (full scale)"),
     "overlap": Panel("Overlapping windows", "time (ms)", "amplitude (full scale)"),
     "frame": Panel("One frame, before and after the window", "time in the frame (ms)", "amplitude"),
-    "frames": Panel("All frames: a row for each window", "sample in the window", "frame"),
+    "frames": Panel("All frames, amplitude as colour", "sample in the window", "frame"),
     "spectrum": Panel("Spectrum of the frame", "frequency (Hz)", "power (dB)"),
     "cosine": Panel("Frame × cosine: the real part", "time in the frame (ms)", "amplitude"),
     "sine": Panel("Frame × sine: the imaginary part", "time in the frame (ms)", "amplitude"),
@@ -84,6 +92,17 @@ def signal_of(trace: SpeechTrace) -> np.ndarray:
         return trace.quantized
     hop = trace.recipe.hop_samples
     return np.concatenate([trace.frames[:-1, :hop].ravel(), trace.frames[-1]])
+
+
+def snr_words(trace: SpeechTrace) -> str:
+    """The measured signal-to-noise ratio of the rounding beside the formula for a full-scale sine."""
+    if trace.recipe.quantizer == "none":
+        return "no quantizer: choose one, and the number of bits"
+    measured = snr_db(trace.samples, trace.quantized)
+    if not np.isfinite(measured):
+        return "rounding changed nothing" if measured > 0 else "silence: there is no signal to compare"
+    bits = trace.recipe.bits
+    return f"SNR measured {measured:.1f} dB; 6.02 · {bits} + 1.76 = {sine_snr_db(bits):.1f} dB"
 
 
 def first_sample(trace: SpeechTrace) -> int:
@@ -165,6 +184,10 @@ def linked(trace: SpeechTrace, key: str, sound: str) -> Packed:
             "bins": trace.power.shape[1],
             "bin_hz": trace.bin_hz,
             "peak": float(np.abs(trace.samples).max()),
+            "swing": float(np.quantile(np.abs(trace.windowed), 0.99)),
+            "strongest_before": strongest_hz(trace.original, trace.original_rate),
+            "strongest_after": strongest_hz(trace.samples, recipe.sample_rate),
+            "snr": snr_words(trace),
             "unit": unit(recipe),
             "floor": log_floor,
             "log_low": min(log_floor, float(trace.log_energies.min())),

@@ -8,6 +8,7 @@ import numpy as np
 
 from demos.kit.inputs import InputError
 from demos.kit.lesson import read_lesson
+from demos.kit.linked import served
 from demos.kit.predict import verdict
 from demos.kit.runs import Runs
 from demos.speech_features import controls, words
@@ -37,7 +38,7 @@ def run(source, own, kind, first_hz, second_hz, preset, answer, *form):
 
     key, trace = RUNS.run((name, recipe), make)
     return (
-        linked(trace, key, repr(name)),
+        served(linked(trace, key, repr(name))),
         words.caption(trace, sound.notices),
         words.formula(trace),
         controls.badge(recipe, preset),

@@ -43,9 +43,11 @@ def build(kept: gr.BrowserState) -> None:
                 view = speech_view([closeup, rebuild_sound])
                 caption = prose("", elem_id="speech-caption")
         with gr.Tabs():
-            with gr.Tab("Formula"):
-                prose(LESSON.formula)
-                formula = prose("")
+            with gr.Tab("Formula"), gr.Row():
+                with gr.Column(min_width=300):
+                    prose(LESSON.formula)
+                with gr.Column(min_width=300):
+                    formula = prose("")
             with gr.Tab("Code"):
                 gr.Code(CODE, language="python", interactive=False, max_lines=40)
             with gr.Tab("Try and exercise"):

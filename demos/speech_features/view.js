@@ -39,8 +39,8 @@ const stills = () => {
   move();
 };
 const framesPicture = () => {
-  const chart = charts.frames.open(title('frames', { x: [0, D.length], y: [0, D.frames] }));
-  chart.heat(pictures.frames ||= image(Math.min(D.frames, 300), Math.min(D.length, 400),
+  const chart = charts.frames.open(title('frames', { x: [0, D.length], y: [0, D.frames], right: BAR }));
+  chart.colourBar([-D.swing, D.swing], '', 'diverging').heat(pictures.frames ||= image(Math.min(D.frames, 300), Math.min(D.length, 400),
     (r, c) => D.windowed.cell(Math.floor(r * D.frames / Math.min(D.frames, 300)), Math.floor(c * D.length / Math.min(D.length, 400))),
     [-D.swing, D.swing], 'diverging'));
 };
@@ -69,8 +69,11 @@ const draw = {
     spectra.open(title('spectra', { x: [0, D.original_rate / 2 / 1000], y: [low, high] }))
       .line(D.before_hz.length, k => D.before_hz.at(k) / 1000, k => D.before_db.at(k), { colour: C.sky, width: 3 })
       .line(D.after_hz.length, k => D.after_hz.at(k) / 1000, k => D.after_db.at(k), { colour: C.vermilion })
-      .vertical(D.rate / 2000, { label: `Nyquist ${D.rate / 2} Hz` })
-      .note(0, high, 'wide line: before; thin line: after sampling', { dy: D.rate / 2000 < D.original_rate / 8000 ? 20 : 0 });
+      .vertical(D.rate / 2000, { label: `Nyquist ${format(D.rate / 2)} Hz` });
+    if (D.strongest_before > D.rate / 2 && D.strongest_after > 0) spectra
+      .vertical(D.strongest_before / 1000, { colour: C.sky }).vertical(D.strongest_after / 1000, { colour: C.vermilion })
+      .note(D.strongest_after / 1000, (low + high) / 2, `${format(D.strongest_before)} Hz lands at ${format(D.strongest_after)} Hz`, { colour: C.vermilion });
+    spectra      .note(D.original_rate / 2000, high, 'wide line: before; thin line: after', { dy: 20 });
   },
   3() {
     const half = Math.max(.002 * D.rate, 16), [a, b] = around(half), [i, j] = inside(a, b, D.count);
@@ -78,7 +81,8 @@ const draw = {
     charts.levels.open(title('levels', { x, y: [-p, p] })).line(j - i, k => ms(i + k), k => D.samples.at(i + k), { colour: C.blue })
       .steps(j - i, k => ms(i + k), k => quantized(i + k));
     let worst = 1e-9; for (let k = i; k < j; k++) worst = Math.max(worst, Math.abs(quantized(k) - D.samples.at(k)));
-    charts.error.open(title('error', { x, y: [-worst * 1.2, worst * 1.2] })).line(j - i, k => ms(i + k), k => quantized(i + k) - D.samples.at(i + k), { colour: C.vermilion }).horizontal(0);
+    charts.error.open(title('error', { x, y: [-worst * 1.2, worst * 1.2] })).line(j - i, k => ms(i + k), k => quantized(i + k) - D.samples.at(i + k), { colour: C.vermilion }).horizontal(0)
+      .note(x[0], worst * 1.2, D.snr);
     const at = clamp(Math.round(centre(S.frame)), 0, D.count - 1), value = D.samples.at(at);
     charts.staircase.open(title('staircase', { x: [-1, 1], y: [-1, 1] }))
       .line(2, k => 2 * k - 1, k => 2 * k - 1, { alpha: .4, dash: [4, 3] })
@@ -112,7 +116,7 @@ const draw = {
     const unit = { dB: 'power (dB)', power: 'power |X|²', magnitude: 'magnitude |X|' }[kind];
     const chart = charts.spectrum.open({ x: [0, D.rate / 2], y, xTitle: D.panels.spectrum.x, yTitle: unit });
     chart.line(D.bins, k => k * D.bin_hz, value, { colour: C.blue, width: 2 });
-    const dashes = { rectangular: [], hamming: [5, 3], hann: [2, 3] }, colours = { rectangular: C.vermilion, hamming: C.green, hann: C.purple };
+    const dashes = { rectangular: [], hamming: [6, 4], hann: [2, 3] }, colours = { rectangular: C.vermilion, hamming: C.green, hann: C.purple };
     if (near && near.frame === S.frame) for (const [name, db] of Object.entries(near.windows)) {
       if (!$(`.compare [value=${name}]`).checked) continue;
       const v = kind === 'dB' ? k => db[k] : kind === 'power' ? k => 10 ** (db[k] / 10) : k => 10 ** (db[k] / 20);
@@ -312,7 +316,7 @@ const load = async () => {
   D.extent = D.log_mel.extent(); D.bank_top = D.bank.extent()[1] || 1;
   if (D.extent[0] === D.extent[1]) D.extent = [D.extent[0] - 1, D.extent[1] + 1];
   pictures.log_mel = image(D.bands, D.frames, (m, f) => D.log_mel.cell(f, m), D.extent);
-  const [low, high] = D.windowed.extent(); D.swing = Math.max(-low, high, 1e-9);
+  D.swing = Math.max(D.swing, 1e-9);
   // The cursor stays at the same moment of the same sound; a new sound begins at its loudest frame.
   const kept = before && before.sound === D.sound;
   S.frame = kept ? frameAt(centreOf(before) * D.rate) : D.loudest;

@@ -3,7 +3,9 @@
 from html import escape
 from pathlib import Path
 
-from demos.kit.linked import LinkedViews
+import gradio as gr
+
+from demos.kit.linked import linked_views
 from demos.speech_features.figures import PANELS, STAGES
 
 HERE = Path(__file__).parent
@@ -15,16 +17,10 @@ SOUNDS = {
 }
 
 
-def speech_view(server_functions: list) -> LinkedViews:
-    """The component; its value is `figures.linked(trace)`."""
-    return LinkedViews(
-        html_template=_template(),
-        css_template=(HERE / "view.css").read_text(encoding="utf-8"),
-        js_on_load=(HERE / "view.js").read_text(encoding="utf-8"),
-        server_functions=server_functions,
-        elem_id="speech-view",
-        apply_default_css=False,
-    )
+def speech_view(server_functions: list) -> gr.HTML:
+    """The component; its value is `served(figures.linked(trace))`."""
+    css, script = ((HERE / f"view.{kind}").read_text(encoding="utf-8") for kind in ("css", "js"))
+    return linked_views(_template(), css, script, "speech-view", server_functions)
 
 
 def _figure(panel: str, height: str, inside: str = "", cls: str = "") -> str:
@@ -74,13 +70,14 @@ def _stage(stage) -> str:
     before, after = "", ""
     if stage.name == "DFT":
         boxes = "".join(
-            f'<label><input type="checkbox" value="{name}"{on}> {name}</label>'
+            f'<label class="line-{name}"><input type="checkbox" value="{name}"{on}> {name}</label>'
             for name, on in (("rectangular", " checked"), ("hamming", " checked"), ("hann", ""))
         )
         before = (
             '<div class="bar wide"><label>Show <select class="scale"><option value="dB">power in dB'
             '</option><option value="power">power</option><option value="magnitude">magnitude</option>'
-            f'</select></label><span class="compare bar"><b>The same frame with:</b>{boxes}</span></div>'
+            '</select></label><span class="compare bar"><b class="line-own">This recipe</b> and with:'
+            f"{boxes}</span></div>"
         )
         after = '<p class="widths wide"></p>'
     extra = {"frames": '<i class="row-mark"></i>'}

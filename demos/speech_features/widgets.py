@@ -2,7 +2,7 @@
 
 import gradio as gr
 
-from demos.kit.widgets import Slider
+from demos.kit.widgets import slider
 from demos.speech_features.controls import (
     CHOICES,
     FORM_FIELDS,
@@ -67,8 +67,8 @@ def sound_widgets() -> list[gr.components.Component]:
         own = gr.Audio(sources=["upload", "microphone"], type="filepath", label=OWN, elem_id="speech-own")
         kind = gr.Radio(list(TONES), value=TONES[0], label=GENERATOR)
         top = TONE_RATE / 2
-        first = Slider(20, top, 1000, step=1, label="First frequency (Hz)")
-        second = Slider(20, top, 3000, step=1, label="Second frequency (Hz)")
+        first = slider(20, top, 1000, step=1, label="First frequency (Hz)")
+        second = slider(20, top, 3000, step=1, label="Second frequency (Hz)")
     return [source, own, kind, first, second]
 
 
@@ -96,5 +96,5 @@ def _widget(field: str, start: Form) -> gr.components.Component:
         return gr.Checkbox(value, label=label)
     _, low, high, _ = RANGES[field]
     if field in STEPS:
-        return Slider(low, high, value, step=STEPS[field], label=label)
+        return slider(low, high, value, step=STEPS[field], label=label)
     return gr.Number(value, label=label)

@@ -1,0 +1,56 @@
+"""`make screenshots`: the README's pictures, taken from the running app."""
+
+from pathlib import Path
+
+from playwright.sync_api import sync_playwright
+
+from tests.browser.chromium import FLAGS, MISSING, find
+from tests.conftest import start_app
+
+FOLDER = Path(__file__).parents[2] / "assets" / "screenshots"
+
+
+def main() -> None:
+    path = find()
+    assert path, MISSING
+    FOLDER.mkdir(exist_ok=True)
+    process, url = start_app(FOLDER / "log")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=list(FLAGS))
+
+        def shot(name, query="", size=(1280, 800), dark=False, act=None):
+            page = browser.new_page(
+                viewport={"width": size[0], "height": size[1]}, color_scheme="dark" if dark else "light"
+            )
+            page.goto(url + query)
+            page.wait_for_selector("#speech-view [data-run]" if query else "#contents .gb-card")
+            if act:
+                act(page)
+            page.wait_for_timeout(1500)
+            page.screenshot(path=FOLDER / f"{name}.png")
+            page.close()
+
+        speech = "?topic=speech-features"
+        shot("contents")
+        shot("speech", speech, act=lambda page: page.click("#stage-4"))
+        shot("alias", speech, dark=True, act=alias)
+        shot(
+            "phone",
+            speech,
+            size=(390, 844),
+            act=lambda page: page.locator("#speech-view").scroll_into_view_if_needed(),
+        )
+        browser.close()
+    process.terminate()
+    (FOLDER / "log").unlink()
+
+
+def alias(page) -> None:
+    page.get_by_label("At 5000 Hz, where it was").check()
+    page.get_by_role("button", name="A tone above Nyquist").click()
+    page.wait_for_timeout(1500)
+    page.evaluate("scrollTo(0, 0)")
+
+
+if __name__ == "__main__":
+    main()
