@@ -88,8 +88,8 @@ def test_closeup_and_rebuilt_sound(client, speech_file):
     "request_, words",
     [
         ({"key": "no such run", "frame": 0, "band": 0, "bin": 0}, "This run is no longer kept"),
-        ({"frame": 0}, "names key, frame, band and bin"),
-        ({"key": "x", "frame": "a", "band": 0, "bin": 0}, "This run is no longer kept"),
+        ({"frame": 0}, "must name key, frame, band, bin"),
+        ({"key": "x", "frame": "a", "band": 0, "bin": 0}, "must name key, frame, band, bin"),
     ],
 )
 def test_a_closeup_that_cannot_be_says_why(client, request_, words):
@@ -123,6 +123,13 @@ def test_what_cannot_be_is_one_sentence_and_keeps_the_page(client, given, words)
     assert "\n" not in said and "Traceback" not in said
     # Updates without a value: the picture and the texts stay as they were.
     assert all(x["__type__"] == "update" and not {"value", "file"} & set(x) for x in (picture, *rest))
+
+
+def test_a_sound_shorter_than_a_window_says_both_lengths(client, tmp_path):
+    path = tmp_path / "short.wav"
+    soundfile.write(path, np.zeros(100), RATE)
+    said = call(client, own=handle_file(path))[0]
+    assert "at least one window (400 samples, 25 ms)" in said and "got 100 samples, 6.25 ms" in said
 
 
 def test_the_server_goes_on_after_bad_input(client):

@@ -32,6 +32,15 @@ def test_the_chain_adds_up(name, frame, band):
     np.testing.assert_allclose(cell.power, np.abs(spectrum[cell.bins]) ** 2, rtol=1e-9, atol=1e-20)
 
 
+@pytest.mark.parametrize("name", ["WHISPER", "LIBROSA"])
+def test_a_cell_below_the_range_is_raised_to_it(name):
+    trace = TRACES[name]
+    frame, band = np.unravel_index(trace.log_energies.argmin(), trace.log_energies.shape)
+    cell = explain_cell(trace, int(frame), int(band))
+    assert trace.log_energies[frame, band] < trace.log_energies.max() - trace.recipe.dynamic_range
+    assert cell.log_mel == pytest.approx(trace.log_mel.min(), rel=1e-12)
+
+
 def test_steps_show_floor_range_and_scale():
     names = [label for label, _ in explain_cell(TRACES["WHISPER"], 10, 5).steps]
     assert any("maximum − 8" in name for name in names)

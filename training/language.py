@@ -130,8 +130,8 @@ def acceptance(target, draft, tokens: np.ndarray, device: str, windows: int = 24
 def train(name: str, args, tokens: np.ndarray, validation: np.ndarray, teacher=None) -> None:
     """Trains one model within its budget of minutes and leaves best.pt and last.pt in its folder.
 
-    The schedule follows the time spent, so that it ends annealed on any machine. A step that took much
-    longer than its neighbours (the process was paused) counts as one of them.
+    The schedule follows the time spent, so that it ends annealed on any machine. On a CPU that is the
+    processor's time over its cores: what other programs take, or a pause, does not count.
     """
     device, folder = args.device, args.runs / (name + ("-distilled" if teacher else ""))
     folder.mkdir(parents=True, exist_ok=True)
@@ -156,6 +156,9 @@ def train(name: str, args, tokens: np.ndarray, validation: np.ndarray, teacher=N
     signal.signal(signal.SIGTERM, lambda *_: stopped.append(True))
     recent: list[float] = []
 
+    def clock() -> float:
+        return time.monotonic() if device != "cpu" else time.process_time() / torch.get_num_threads()
+
     def save() -> None:
         whole = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "state": state}
         torch.save(whole, last.with_suffix(".part"))
@@ -176,7 +179,7 @@ def train(name: str, args, tokens: np.ndarray, validation: np.ndarray, teacher=N
         save()
 
     while state["seconds"] < budget and not stopped:
-        began, progress = time.monotonic(), state["seconds"] / budget
+        began, spent, progress = time.monotonic(), clock(), state["seconds"] / budget
         warm = min(1.0, (state["step"] + 1) / 100)
         for group in optimizer.param_groups:
             group["lr"] = peak * warm * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * progress)))
@@ -199,9 +202,8 @@ def train(name: str, args, tokens: np.ndarray, validation: np.ndarray, teacher=N
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
-        took = time.monotonic() - began
-        recent = [*recent[-20:], took]
-        state["seconds"] += min(took, 3 * statistics.median(recent))
+        recent = [*recent[-20:], time.monotonic() - began]
+        state["seconds"] += clock() - spent
         state["step"] += 1
         state["tokens"] += per_step
         if state["step"] % 20 == 0:

@@ -59,15 +59,12 @@ def closeup(request: dict) -> dict:
     Returns the evidence as plain lists (see `words.evidence`), or {"error": one sentence}.
     """
     try:
-        trace = RUNS.find(str(request["key"]))
-        frame, band, k = (int(request[name]) for name in ("frame", "band", "bin"))
+        trace, frame, band, k = _asked(request, "frame", "band", "bin")
         return words.evidence(
             explain_cell(trace, frame, band),
             correlate_bin(trace, frame, k),
             compare_windows(trace, frame),
         )
-    except (KeyError, TypeError):
-        return {"error": "A request for a close-up names key, frame, band and bin."}
     except ValueError as error:
         return {"error": str(error)}
 
@@ -78,13 +75,19 @@ def rebuild_sound(request: dict) -> dict:
     Returns {"rate": Hz, "samples": base64 of little-endian 16-bit samples}, or {"error": sentence}.
     """
     try:
-        trace = RUNS.find(str(request["key"]))
-        samples = rebuild(trace)
-    except (KeyError, TypeError):
-        return {"error": "A request for the rebuilt sound names the run's key."}
+        (trace,) = _asked(request)
     except ValueError as error:
         return {"error": str(error)}
-    rate = trace.recipe.sample_rate
-    samples, rate = audible(samples, rate)
+    samples, rate = audible(rebuild(trace), trace.recipe.sample_rate)
     whole = np.rint(np.clip(samples, -1, 1) * 32767).astype("<i2")
     return {"rate": rate, "samples": base64.b64encode(whole.tobytes()).decode()}
+
+
+def _asked(request: dict, *names: str) -> list:
+    """The run that a request names by its key, and the whole numbers under `names`."""
+    try:
+        key, numbers = str(request["key"]), [int(request[name]) for name in names]
+    except (KeyError, TypeError, ValueError):
+        wanted = ", ".join(("key", *names))
+        raise InputError(f"A request must name {wanted} (numbers whole); got {request!r:.80}.") from None
+    return [RUNS.find(key), *numbers]

@@ -73,7 +73,7 @@ const draw = {
     if (D.strongest_before > D.rate / 2 && D.strongest_after > 0) spectra
       .vertical(D.strongest_before / 1000, { colour: C.sky }).vertical(D.strongest_after / 1000, { colour: C.vermilion })
       .note(D.strongest_after / 1000, (low + high) / 2, `${format(D.strongest_before)} Hz lands at ${format(D.strongest_after)} Hz`, { colour: C.vermilion });
-    spectra      .note(D.original_rate / 2000, high, 'wide line: before; thin line: after', { dy: 20 });
+    spectra.note(D.original_rate / 2000, high, 'wide line: before; thin line: after', { dy: 20 });
   },
   3() {
     const half = Math.max(.002 * D.rate, 16), [a, b] = around(half), [i, j] = inside(a, b, D.count);
