@@ -31,11 +31,20 @@ def wait_for_another_run(page, key):
 
 
 def settle(page):
-    """Until the close-up of the cell under the cursor stands there."""
+    """Until the close-up of the cell under the cursor stands there, and is drawn."""
+    page.wait_for_function("""() => {
+      const where = document.querySelector('#speech-view .where').textContent;
+      const title = document.querySelector('#speech-view .prov-title').textContent;
+      const at = where.match(/frame (\\d+) .*band (\\d+)/);
+      return at && title.includes(`frame ${at[1]}, band ${at[2]} `); }""")
+    page.wait_for_timeout(100)
+
+
+def wait_for_change(page, panel, before):
     page.wait_for_function(
-        "/^Where frame/.test(document.querySelector('#speech-view .prov-title').textContent)"
+        "([panel, before]) => document.querySelector(`canvas[data-panel=${panel}]`).toDataURL() !== before",
+        arg=[panel, before],
     )
-    page.wait_for_timeout(350)
 
 
 def test_a_first_result_stands_there_before_anyone_clicks(speech):
@@ -68,12 +77,14 @@ def test_the_cursor_moves_all_stages(speech):
     for n, stage in enumerate(STAGES, 1):
         page.click(f"#stage-{n}")
         page.mouse.click(box["x"] + box["width"] * 0.3, box["y"] + box["height"] / 2)
-        page.wait_for_timeout(400)
+        page.wait_for_timeout(200)
+        settle(page)
         before = {p: canvas(page, p).evaluate(PICTURE) for p in stage.panels}
         where = page.locator("#speech-view .where").inner_text()
         marks = page.locator("#speech-view .mark").evaluate_all("all => all.map(m => m.style.transform)")
         page.mouse.click(box["x"] + box["width"] * 0.6, box["y"] + box["height"] / 2)
-        page.wait_for_timeout(400)
+        expect(page.locator("#speech-view .where")).not_to_have_text(where)
+        settle(page)
         for panel in stage.panels:
             if panel in ("frames", "curve", "spectra"):  # the whole sound, or the band: no moment in them
                 continue
@@ -105,10 +116,10 @@ def test_the_frame_row_of_all_frames_is_marked(speech):
     page.click("#stage-4")
     row = page.locator(".row-mark")
     page.locator("#speech-view .at").fill("10")
-    page.wait_for_timeout(100)
+    page.wait_for_timeout(300)
     first = row.bounding_box()["y"]
     page.locator("#speech-view .at").fill("300")
-    page.wait_for_timeout(100)
+    page.wait_for_timeout(300)
     assert row.bounding_box()["y"] < first - 40  # frame 0 is at the bottom
 
 
@@ -129,8 +140,10 @@ def test_provenance_of_a_cell_adds_up(speech):
     page = speech()
     settle(page)
     box = canvas(page, "log_mel").bounding_box()
+    before = page.locator("#speech-view .where").inner_text()
     page.mouse.click(box["x"] + box["width"] * 0.4, box["y"] + box["height"] * 0.45)
-    page.wait_for_timeout(500)
+    expect(page.locator("#speech-view .where")).not_to_have_text(before)
+    settle(page)
     rows = page.locator("#speech-view .prov-table tbody tr").all()
     numbers = [[float(c.replace("−", "-")) for c in row.locator("td").all_inner_texts()] for row in rows]
     assert 2 <= len(numbers) <= 12
@@ -154,22 +167,20 @@ def test_a_bin_is_picked_in_the_spectrum(speech):
     box = canvas(page, "spectrum").bounding_box()
     before = canvas(page, "cosine").evaluate(PICTURE)
     page.mouse.click(box["x"] + box["width"] * 0.5, box["y"] + box["height"] * 0.5)
-    page.wait_for_timeout(500)
-    assert canvas(page, "cosine").evaluate(PICTURE) != before
+    wait_for_change(page, "cosine", before)
     expect(page.locator(".widths")).to_contain_text("31.25 Hz apart")
     expect(page.locator(".widths")).to_contain_text("80 Hz wide when rectangular")
+    page.wait_for_timeout(500)  # until the close-up of the new bin is drawn
     with_both = canvas(page, "spectrum").evaluate(PICTURE)
     page.locator(".compare [value=rectangular]").uncheck()
-    page.wait_for_timeout(100)
-    assert canvas(page, "spectrum").evaluate(PICTURE) != with_both
+    wait_for_change(page, "spectrum", with_both)
 
 
 def test_zoom_shows_less_time(speech):
     page = speech()
     before = canvas(page, "wave").evaluate(PICTURE)
     page.get_by_role("button", name="Zoom in").click()
-    page.wait_for_timeout(150)
-    assert canvas(page, "wave").evaluate(PICTURE) != before
+    wait_for_change(page, "wave", before)
     page.get_by_role("button", name="Whole").click()
     page.wait_for_timeout(150)
     assert canvas(page, "wave").evaluate(PICTURE) == before
@@ -285,8 +296,7 @@ def test_every_stage_can_be_heard(speech, sound):
     assert loudness > 0.01
     expect(button).to_have_attribute("aria-pressed", "true")
     before = page.locator("#speech-view .where").inner_text()
-    page.wait_for_timeout(400)
-    assert page.locator("#speech-view .where").inner_text() != before  # the cursor goes along
+    expect(page.locator("#speech-view .where")).not_to_have_text(before)  # the cursor goes along
     button.click()
     expect(button).to_have_attribute("aria-pressed", "false")
 
