@@ -48,6 +48,7 @@ def test_ast_equals_transformers(name):
     x = SIGNALS[name]
     reference = ASTFeatureExtractor()(x.astype(np.float32), sampling_rate=RATE, return_tensors="np")
     ours = extract(x, RATE, AST).log_mel
+    assert len(ours) == 1 + (len(x) - 400) // 160
     np.testing.assert_allclose(ours, reference["input_values"][0][: len(ours)], atol=2e-6, rtol=0)
 
 
@@ -182,6 +183,29 @@ def test_trace_has_every_stage_in_its_shape(recipe):
     assert named(trace.recipe) == recipe.name
 
 
+@pytest.mark.parametrize("quantizer", ["none", "mid-rise"])
+@pytest.mark.parametrize("recipe", RECIPES.values(), ids=lambda r: r.name)
+def test_nbytes_is_the_memory_that_the_arrays_span(recipe, quantizer):
+    trace = extract(SIGNALS["noise"], RATE, replace(recipe, quantizer=quantizer))
+    spans = sorted(np.lib.array_utils.byte_bounds(a) for a in vars(trace).values() if hasattr(a, "shape"))
+    held, end = 0, 0
+    for low, high in spans:
+        held += max(0, high - max(low, end))
+        end = max(end, high)
+    # Of a padded copy, the last frames may leave some samples out.
+    assert held <= trace.nbytes <= held + 8 * recipe.fft_samples
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+def test_a_trace_cannot_be_changed_and_the_callers_array_can(kind):
+    x = SIGNALS["speech"].astype(kind)
+    trace = extract(x, RATE, WHISPER)
+    for array in (a for a in vars(trace).values() if hasattr(a, "shape")):
+        with pytest.raises(ValueError, match="read-only"):
+            array[...] = 0
+    x[0] = 1.0
+
+
 def test_frame_starts_are_where_the_frames_were_cut():
     x = SIGNALS["noise"]
     for recipe in (LECTURE, WHISPER, replace(WHISPER, n_fft=512)):
@@ -223,6 +247,9 @@ def test_silence_is_the_floor():
     [
         ({"window_samples": 100}, "at least as long as the stride .160 samples, 10 ms.; got 100"),
         ({"n_fft": 256}, "must hold the window's 400 samples; got 256"),
+        ({"n_fft": 0}, "must hold the window's 400 samples; got 0"),
+        ({"offset": np.nan}, "offset must be a finite number; got nan"),
+        ({"scale": np.inf}, "scale must be a finite number; got inf"),
         ({"fmax": 9000.0}, "half the sampling rate .8000 Hz.; got 9000 Hz"),
         ({"fmin": 8000.0}, "got 8000 Hz"),
         ({"fmin": -1.0}, "got -1 Hz"),
@@ -256,8 +283,9 @@ def test_sounds_that_cannot_be_are_refused_in_words(x, recipe, words):
 
 
 def test_rate_must_be_positive():
-    with pytest.raises(ValueError, match="got 0"):
-        extract(np.zeros(800), 0, LECTURE)
+    for rate in (0, -1):
+        with pytest.raises(ValueError, match=f"got {rate}"):
+            extract(np.zeros(800), rate, LECTURE)
 
 
 def test_a_recipe_is_recognised_by_its_settings_alone():

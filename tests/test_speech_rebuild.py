@@ -42,7 +42,7 @@ def test_logarithm_and_normalisation_are_undone(name):
 def test_spread_comes_as_close_as_non_negative_least_squares():
     """librosa solves the same problem with scipy's L-BFGS-B."""
     trace = extract(SIGNALS["speech"], RATE, LECTURE)
-    bank, energies = mel_filter_bank(LECTURE), trace.mel_energies[10:60]
+    bank, energies = mel_filter_bank(LECTURE), trace.mel_energies[10:60:5]
     ours, theirs = spread(energies, bank), librosa.util.nnls(bank, energies.T).T
     assert (ours >= 0).all()
 

@@ -78,6 +78,20 @@ def test_without_filter_the_curve_is_read_between_the_samples():
     np.testing.assert_allclose(y[100:-100], expected[100:-100], atol=1e-4)
 
 
+@pytest.mark.parametrize("rate_in, rate_out", [(16000, 11025), (22050, 8000), (8000, 48000), (8000, 7919)])
+def test_without_filter_each_output_is_the_sum_of_sincs(rate_in, rate_out):
+    """The sum written out over all input samples, one output after the other."""
+    x = np.random.default_rng(2).standard_normal(500)
+    y = sample(x, rate_in, rate_out, anti_alias=False)
+    assert len(y) == np.ceil(500 * rate_out / rate_in)
+    n = np.arange(500)
+    for j in (0, 1, 7, len(y) // 2, len(y) - 1):
+        away = j * rate_in / rate_out - n
+        kaiser = np.i0(8 * np.sqrt(np.maximum(0, 1 - (away / 32) ** 2))) / np.i0(8)
+        expected = (x * np.sinc(away) * kaiser)[np.abs(away) <= 32].sum()
+        assert y[j] == pytest.approx(expected, abs=1e-10)
+
+
 def test_equal_rates_change_nothing_and_bad_rates_are_refused():
     x = SIGNALS["speech"]
     assert sample(x, RATE, RATE) is x
@@ -154,6 +168,22 @@ def test_the_trace_carries_the_quantized_samples():
     trace = extract(SIGNALS["speech"], RATE, recipe)
     np.testing.assert_array_equal(trace.quantized, quantize(trace.samples, 4, "mid-tread"))
     np.testing.assert_array_equal(trace.frames[3], trace.quantized[480:880])
+
+
+@pytest.mark.parametrize("anti_alias", [True, False])
+def test_the_trace_is_made_from_the_resampled_sound(anti_alias):
+    """5000 Hz at 8 kHz: gone with the filter, at 3000 Hz without it, in the trace's own spectrum."""
+    x = tone(5000, 0.5, 48000)
+    recipe = replace(LECTURE, sample_rate=8000, fmax=None, anti_alias=anti_alias)
+    trace = extract(x, 48000, recipe)
+    assert (len(trace.original), trace.original_rate, len(trace.samples)) == (24000, 48000, 4000)
+    if anti_alias:
+        expected = librosa.resample(x, orig_sr=48000, target_sr=8000)
+        np.testing.assert_allclose(trace.samples, expected, atol=1e-12)
+        assert trace.power[3:-3].max() < 1e-2
+    else:
+        np.testing.assert_allclose(trace.samples, x[::6], atol=1e-12)
+        assert trace.power[10].argmax() * trace.bin_hz == pytest.approx(3000, abs=trace.bin_hz / 2)
 
 
 def test_spectrum_of_a_tone_has_its_level():

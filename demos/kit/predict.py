@@ -10,13 +10,11 @@ def question(lesson: Lesson, slug: str, kept: gr.BrowserState) -> tuple[gr.Radio
 
     Returns the radio, whose value is the answer's key, and the line for `verdict`.
     """
-    with gr.Row(elem_classes="gb-predict", elem_id=f"{slug}-predict"):
-        with gr.Column(min_width=300, scale=1):
-            prose(f"**Predict.** {lesson.question}")
-        with gr.Column(min_width=300, scale=1):
-            choices = [(words, key) for key, words in lesson.answers.items()]
-            radio = gr.Radio(choices, label="Your answer", show_label=False, container=False)
-            line = prose("")
+    with gr.Column(elem_classes="gb-predict", elem_id=f"{slug}-predict"):
+        prose(f"**Predict.** {lesson.question}")
+        choices = [(words, key) for key, words in lesson.answers.items()]
+        radio = gr.Radio(choices, label="Your answer", show_label=False, container=False)
+        line = prose("")
     browser = {"api_visibility": "private", "show_progress": "hidden"}
     store = f"(answer, kept) => ({{...kept, answers: {{...kept.answers, '{slug}': answer}}}})"
     radio.input(None, [radio, kept], kept, js=store, **browser)

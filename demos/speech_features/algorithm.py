@@ -6,7 +6,7 @@ Letters, as in Jurafsky and Martin, section 16.2, and Davis and Mermelstein (198
   X_t[k]: spectrum    B_m[k]: weight of bin k in mel band m       E_t[m]: mel energy
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import scipy
@@ -27,6 +27,7 @@ class SpeechTrace:
     [n_frames, L], after mean removal and pre-emphasis where the recipe has them; spectrum, power
     [n_frames, n_bins]; filter_bank [n_mels, n_bins]; mel_energies, log_energies (after floor and
     logarithm), log_mel (after range, offset and scale: the features) [n_frames, n_mels].
+    All arrays are read-only, for one trace may serve many visitors.
     """
 
     recipe: Recipe
@@ -43,6 +44,10 @@ class SpeechTrace:
     mel_energies: Float[np.ndarray, "n_frames n_mels"]
     log_energies: Float[np.ndarray, "n_frames n_mels"]
     log_mel: Float[np.ndarray, "n_frames n_mels"]
+
+    def __post_init__(self) -> None:
+        for array in self._arrays():
+            array.flags.writeable = False
 
     @property
     def n_frames(self) -> int:
@@ -77,10 +82,14 @@ class SpeechTrace:
 
     @property
     def nbytes(self) -> int:
-        """Bytes held; the frames are a view of the samples and weigh nothing."""
-        owned = (self.windowed, self.spectrum, self.power, self.mel_energies, self.log_energies)
-        whole = {id(a): a.nbytes for a in (self.original, self.samples, self.quantized)}
-        return sum(whole.values()) + sum(a.nbytes for a in (*owned, self.log_mel, self.filter_bank))
+        """Bytes held, each once: the frames are a view of the samples, or of a padded copy of them."""
+        padded = 0 if self.recipe.center is None else len(self.quantized) + 2 * (self.recipe.fft_samples // 2)
+        once = {id(a): a.nbytes for a in self._arrays() if a is not self.frames}
+        return sum(once.values()) + padded * self.frames.itemsize
+
+    def _arrays(self) -> list[np.ndarray]:
+        values = (getattr(self, field.name) for field in fields(self))
+        return [value for value in values if isinstance(value, np.ndarray)]
 
 
 def extract(waveform: Float[np.ndarray, "..."], sample_rate: int, recipe: Recipe = LECTURE) -> SpeechTrace:
@@ -197,12 +206,12 @@ def _inset(r: Recipe) -> int:
 
 def _checked(waveform: Float[np.ndarray, "..."], rate: int) -> Float[np.ndarray, " n"]:
     x = np.asarray(waveform)
-    x = x if x.dtype == np.float32 else x.astype(np.float64)
+    x = x.view() if x.dtype == np.float32 else x.astype(np.float64)  # ours, to be made read-only
     if x.ndim != 1:
         raise ValueError(f"A mono waveform [n] is expected; got the shape {list(x.shape)}.")
     if len(x) == 0:
         raise ValueError("A waveform with samples is expected; got none.")
-    if rate <= 0:
+    if not rate > 0:
         raise ValueError(f"The sampling rate must be greater than 0 Hz; got {rate}.")
     bad: Bool[np.ndarray, " n"] = ~np.isfinite(x)
     if bad.any():

@@ -7,6 +7,7 @@ removed it, each frame's mean.
 
 import librosa
 import numpy as np
+import scipy
 from jaxtyping import Float
 
 from demos.speech_features.algorithm import SpeechTrace, window_of
@@ -56,10 +57,11 @@ def spread(energies: Float[np.ndarray, "t m"], bank: Float[np.ndarray, "m k"]) -
     By the multiplicative rule of Lee and Seung (2001), which starts even and never goes below zero.
     """
     lit = bank.any(axis=1)
-    bank, energies = bank[lit], energies[:, lit]
-    target, power = energies @ bank, np.ones((len(energies), bank.shape[1]))
-    power *= energies.mean(axis=1, keepdims=True)
-    gram = bank.T @ bank
+    bank, energies = bank[lit], energies[:, lit].T.astype(np.float64)
+    triangles = scipy.sparse.csr_array(bank)  # few weights are not zero
+    back = triangles.T.tocsr()
+    target = back @ energies
+    power = np.tile(energies.mean(axis=0), (bank.shape[1], 1))
     for _ in range(SPREAD_ROUNDS):
-        power *= target / np.maximum(power @ gram, 1e-30)
-    return power
+        power *= target / np.maximum(back @ (triangles @ power), 1e-30)
+    return power.T

@@ -1,5 +1,6 @@
 """From sound to features: the settings that well-known systems use, each from its source."""
 
+import math
 from dataclasses import dataclass, field, fields, replace
 
 QUANTIZERS = ("none", "mid-rise", "mid-tread", "mu-law")
@@ -75,6 +76,11 @@ class Recipe:
                 getattr(self, name) > 0,
                 f"{name} must be greater than 0; got {getattr(self, name)}",
             )
+        for name in ("floor", "offset", "scale"):
+            _expect(
+                math.isfinite(getattr(self, name)),
+                f"{name} must be a finite number; got {getattr(self, name)}",
+            )
         _expect(1 <= self.bits <= 16, f"bits must be in 1..16; got {self.bits}")
         _expect(0 <= self.pre_emphasis < 1, f"pre_emphasis must be in [0, 1); got {self.pre_emphasis}")
         _expect(
@@ -105,7 +111,7 @@ class Recipe:
     @property
     def fft_samples(self) -> int:
         """N: the length of the DFT."""
-        return self.n_fft or 1 << (self.window_samples - 1).bit_length()
+        return 1 << (self.window_samples - 1).bit_length() if self.n_fft is None else self.n_fft
 
     @property
     def fmax_hz(self) -> float:

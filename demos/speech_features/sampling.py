@@ -4,6 +4,8 @@ Letters
   f_s: sampling rate in Hz    b: bits    mu: the constant of mu-law, 255 (ITU-T G.711)
 """
 
+import math
+
 import numpy as np
 import scipy
 import soxr
@@ -22,9 +24,9 @@ def sample(
     """The sound taken `rate_out` times a second.
 
     anti_alias: what lies above rate_out/2 is filtered out first, by the resampler that librosa uses
-    (soxr, HQ). Without it, the
-    band-limited curve through the input samples is read at the new instants, so that tones above
-    rate_out/2 land at their alias. Raises ValueError for rates that are not positive.
+    (soxr, HQ). Without it, the band-limited curve through the input samples is read at the new
+    instants, so that tones above rate_out/2 land at their alias. Raises ValueError for rates that are
+    not positive.
     """
     if rate_in <= 0 or rate_out <= 0:
         raise ValueError(f"Sampling rates must be greater than 0 Hz; got {rate_in} and {rate_out}.")
@@ -34,26 +36,24 @@ def sample(
     if anti_alias:
         out = soxr.resample(waveform, rate_in, rate_out, quality="HQ")
         return np.pad(out, (0, max(0, n_out - len(out))))[:n_out]
-    return _curve_at(waveform, np.arange(n_out) * (rate_in / rate_out))
+    return _curve_at(waveform, rate_in, rate_out)[:n_out]
 
 
-def _curve_at(x: Float[np.ndarray, " n"], instants: Float[np.ndarray, " m"]) -> Float[np.ndarray, " m"]:
-    """The band-limited curve through x at fractional sample positions: sum of x[n] sinc(t - n).
+def _curve_at(x: Float[np.ndarray, " n"], rate_in: int, rate_out: int) -> Float[np.ndarray, " m"]:
+    """The band-limited curve through x, `rate_out` times a second: sum of x[n] sinc(t - n).
 
-    The sinc is cut to 2 * TAPS samples by a Kaiser window; at whole positions the result is x itself.
+    Output j lies at t = j step/parts. The sinc is cut to 2 * TAPS samples by a Kaiser window; where
+    every output falls on a sample, they are taken as they are. May return a few outputs too many.
     """
-    padded = np.pad(x, TAPS)
-    whole = np.floor(instants).astype(int)
-    out = np.empty(len(instants), x.dtype)
-    steps = np.arange(1 - TAPS, TAPS + 1)
-    for at in range(0, len(instants), 8192):  # in blocks, so that memory stays small
-        block = slice(at, at + 8192)
-        away = steps[None, :] - (instants[block] - whole[block])[:, None]
-        inside = np.sqrt(np.maximum(0.0, 1 - (away / TAPS) ** 2))
-        weights = np.sinc(away) * np.i0(8.0 * inside) / np.i0(8.0)
-        index = np.minimum(whole[block][:, None] + steps + TAPS, len(padded) - 1)
-        out[block] = (padded[index] * weights).sum(axis=1)
-    return out
+    common = math.gcd(rate_in, rate_out)
+    step, parts = rate_in // common, rate_out // common
+    if parts == 1:
+        return x[::step].copy()
+    reach = TAPS * parts
+    curve = np.sinc(np.arange(-reach, reach + 1) / parts) * np.kaiser(2 * reach + 1, 8.0)
+    early = -reach % step  # zeros before the curve, so that its peak falls on an output
+    out = scipy.signal.upfirdn(np.pad(curve, (early, 0)), x, parts, step)
+    return out[(reach + early) // step :].astype(x.dtype, copy=False)
 
 
 def alias_of(frequency_hz: float, rate_hz: float) -> float:
