@@ -5,7 +5,8 @@ from pathlib import Path
 import gradio as gr
 import yaml
 
-from demos.kit.page import launch
+from demos.catalog import SECTIONS, TOPICS
+from demos.kit.page import build, launch
 
 README = Path(__file__).parents[1] / "README.md"
 
@@ -29,6 +30,12 @@ def test_launch_settings(monkeypatch):
     assert expected.items() <= said.items()
     assert said["default_concurrency_limit"] > 1
     assert "allowed_paths" not in said
+
+
+def test_a_page_holds_no_stream_open():
+    """Over HTTP/1.1 a browser has six connections to a host; a page with gr.State would keep one."""
+    app = build(TOPICS, SECTIONS)
+    assert app.get_config_file()["connect_heartbeat"] is False
 
 
 def test_front_matter_is_complete_and_true():
