@@ -294,7 +294,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("stage", choices=("all", "tokenizer", "target", "draft", "export"))
     parser.add_argument("--size", choices=("cpu", "gpu"), default="cpu")
-    parser.add_argument("--data", type=Path, default=ROOT / ".." / "shared" / "data")
+    parser.add_argument("--data", type=Path, default=ROOT / "data")
     parser.add_argument("--runs", type=Path, default=ROOT / "runs" / "language")
     parser.add_argument("--out", type=Path, default=POCKET)
     parser.add_argument("--seed", type=int, default=0)

@@ -62,11 +62,9 @@ class Runs(Generic[T]):
             if place.run is None:
                 try:
                     place.run = make()
-                except BaseException:
-                    with self._lock:
-                        if self._places.get(key) is place:
-                            del self._places[key]
-                    raise
+                finally:
+                    if place.run is None:
+                        self._forget(key, place)
                 with self._lock:
                     place.size, place.used = self._size(place.run), self._clock()
                     self._places[key] = place  # it may have been dropped while it ran
@@ -92,6 +90,11 @@ class Runs(Generic[T]):
         """Bytes on the shelf."""
         with self._lock:
             return sum(place.size for place in self._places.values())
+
+    def _forget(self, key: str, place: _Place[T]) -> None:
+        with self._lock:
+            if self._places.get(key) is place:
+                del self._places[key]
 
     def _drop_old(self) -> None:
         now = self._clock()

@@ -42,7 +42,7 @@ def build(kept: gr.BrowserState) -> None:
                 alarm = message("speech-alarm")
                 view = speech_view([closeup, rebuild_sound])
                 caption = prose("", elem_id="speech-caption")
-        with gr.Tabs():
+        with gr.Tabs(overflow_behavior="wrap"):
             with gr.Tab("Formula"), gr.Row():
                 with gr.Column(min_width=300):
                     prose(LESSON.formula)
