@@ -129,6 +129,15 @@ def test_slaney_bank_equals_librosa(n_fft, n_mels):
     np.testing.assert_allclose(mel_filter_bank(recipe), reference, atol=1e-8, rtol=0)
 
 
+@pytest.mark.parametrize("scale", ["htk", "slaney"])
+def test_bank_between_two_frequencies_equals_librosa(scale):
+    recipe = replace(LECTURE, mel_scale=scale, n_mels=40, fmin=300.0, fmax=3400.0)
+    reference = librosa.filters.mel(
+        sr=RATE, n_fft=512, n_mels=40, fmin=300, fmax=3400, htk=scale == "htk", norm=None, dtype=np.float64
+    )
+    np.testing.assert_allclose(mel_filter_bank(recipe), reference, atol=1e-12, rtol=0)
+
+
 @on_all_signals
 @pytest.mark.parametrize("n_fft", [400, 512, 1000])
 def test_own_dft_equals_numpy(name, n_fft):

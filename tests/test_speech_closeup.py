@@ -78,6 +78,15 @@ def test_windows_are_compared_on_the_same_frame():
     assert windows.bin_hz == 31.25
 
 
+def test_windows_are_compared_after_mean_removal_and_pre_emphasis():
+    trace = extract(SIGNALS["speech"] + 0.1, RATE, RECIPES["KALDI80"])
+    centred = trace.frames[20] - trace.frames[20].mean()
+    emphasised = centred - 0.97 * np.concatenate([centred[:1], centred[:-1]])
+    power = np.abs(np.fft.rfft(emphasised * np.hamming(400), 512)) ** 2
+    expected = 10 * np.log10(np.maximum(power, 1e-11))
+    np.testing.assert_allclose(compare_windows(trace, 20).power_db["hamming"], expected, atol=1e-6)
+
+
 @pytest.mark.parametrize("window, zero", [("rectangular", 1), ("hamming", 2), ("hann", 2)])
 def test_the_main_lobe_ends_where_the_formula_says(window, zero):
     """The first zero beside the peak of a window's spectrum, found numerically, is half the lobe."""

@@ -27,6 +27,13 @@ def test_a_rebuilt_tone_is_the_tone():
     assert power.argmax() / 2 == pytest.approx(1000, abs=50)  # bins of half a hertz; a band is 100 wide
 
 
+def test_a_sound_too_loud_is_scaled_to_full_scale():
+    trace = extract(20 * SIGNALS["noise"], RATE, LECTURE)
+    assert np.abs(rebuild(trace)).max() == pytest.approx(1.0)
+    quiet = extract(0.1 * SIGNALS["noise"], RATE, LECTURE)
+    assert np.abs(rebuild(quiet)).max() < 0.2
+
+
 def test_silence_stays_silent():
     assert np.abs(rebuild(extract(SIGNALS["silence"], RATE, LECTURE))).max() < 1e-6
 

@@ -15,15 +15,26 @@
   if (tabs) tabs.props.selected = topic();
 
   const key = 'glassbox-dark';
-  const stored = () => { try { return localStorage.getItem(key); } catch (e) { return null; } };
+  const stored = () => {
+    try {
+      return localStorage.getItem(key);
+    } catch (e) {
+      return null;
+    }
+  };
   const paint = () => {
-    const dark = stored(), asked = new URLSearchParams(location.search).has('__theme');
+    const dark = stored(),
+      asked = new URLSearchParams(location.search).has('__theme');
     if (dark !== null && !asked) document.body.classList.toggle('dark', dark === '1');
     const on = document.body.classList.contains('dark');
     document.documentElement.style.colorScheme = on ? 'dark' : 'light';
   };
   const setDark = on => {
-    try { localStorage.setItem(key, on ? '1' : '0'); } catch (e) { /* private window: this page only */ }
+    try {
+      localStorage.setItem(key, on ? '1' : '0');
+    } catch (e) {
+      /* private window: this page only */
+    }
     document.body.classList.toggle('dark', on);
     document.documentElement.style.colorScheme = on ? 'dark' : 'light';
   };
@@ -31,7 +42,8 @@
     paint();
     matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => setTimeout(paint));
   };
-  if (document.body) start(); else addEventListener('DOMContentLoaded', start);
+  if (document.body) start();
+  else addEventListener('DOMContentLoaded', start);
   const setLecture = on => document.documentElement.classList.toggle('lecture', !!on);
 
   window.Glassbox = { topic, setDark, setLecture };
