@@ -30,9 +30,9 @@ class Bigram:
     def __init__(self, seed: int):
         self.table = torch.randn(8, 8, generator=torch.Generator().manual_seed(seed)) * 1.5
 
-    def __call__(self, input_ids, past_key_values, use_cache, logits_to_keep):
-        cache = past_key_values or SimpleNamespace(crop=lambda removed: None)
-        return SimpleNamespace(logits=self.table[input_ids[:, -logits_to_keep:]], past_key_values=cache)
+    def __call__(self, input_ids, cache, use_cache, logits_to_keep):
+        cache = cache or SimpleNamespace(crop=lambda removed: None)
+        return SimpleNamespace(logits=self.table[input_ids[:, -logits_to_keep:]], cache=cache)
 
 
 SMALL, SMALL_DRAFT = Bigram(5), Bigram(6)

@@ -156,9 +156,44 @@ def test_the_blocks_record_what_happened():
             else:
                 assert math.isnan(d.uniform) and not d.accepted
         assert block.milliseconds >= block.target_milliseconds + sum(block.draft_milliseconds) > 0
-        assert len(block.overlap) == block.judged
-    mean = [o for block in trace.blocks for o in block.overlap]
+        assert block.begun <= block.target_pass.begun
+    mean = [d.overlap for block in trace.blocks for d in block.drafted[: block.judged]]
     assert trace.acceptance == pytest.approx(sum(mean) / len(mean))
+
+
+def test_the_laws_of_a_drafted_token_are_the_models_own():
+    """p, q, their tops and their overlap beside what transformers computes without a cache."""
+    ids, sampling = prompt(6), Sampling(0.8)
+    for block in text(TARGET, DRAFT, ids, 4, sampling, seed=2, n=24).blocks:
+        for i, d in enumerate(block.drafted):
+            so_far = torch.cat([ids, torch.tensor([[x.token for x in block.drafted[:i]]]).long()], dim=1)
+            with torch.inference_mode():
+                p, q = ((m(input_ids=so_far).logits[0, -1] / 0.8).softmax(-1) for m in (TARGET, DRAFT))
+            assert [d.p, d.q] == pytest.approx([float(p[d.token]), float(q[d.token])], abs=1e-5)
+            assert d.p_top.probabilities == pytest.approx(p[list(d.p_top.tokens)].tolist(), abs=1e-5)
+            assert d.q_of_p_top == pytest.approx(q[list(d.p_top.tokens)].tolist(), abs=1e-5)
+            assert d.p_of_q_top == pytest.approx(p[list(d.q_top.tokens)].tolist(), abs=1e-5)
+            assert d.overlap == pytest.approx(float(torch.minimum(p, q).sum()), abs=1e-5)
+        ids = torch.cat([ids, torch.tensor([block.new])], dim=1)
+
+
+def test_a_run_can_be_ended_before_any_pass():
+    class EnoughError(Exception):
+        pass
+
+    for enough in range(1, 9):
+        passes = 0
+
+        def before_pass(enough=enough):
+            nonlocal passes
+            passes += 1
+            if passes == enough:
+                raise EnoughError
+
+        options = {"max_new_tokens": 50, "sampling": GREEDY, "seed": 0, "before_pass": before_pass}
+        with pytest.raises(EnoughError):
+            list(speculate(TARGET, DRAFT, prompt(5), draft_length=3, **options))
+        assert passes == enough
 
 
 def test_prompt_lookup_continues_the_latest_longest_match():

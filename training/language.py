@@ -49,8 +49,8 @@ VOCABULARY, CONTEXT = 4096, 1024
 
 # layers, width, MLP width, heads, tokens a step, highest learning rate
 SIZES = {
-    ("cpu", "target"): (6, 256, 688, 8, 4096, 2.0e-3),
-    ("cpu", "draft"): (2, 96, 256, 4, 4096, 4.0e-3),
+    ("cpu", "target"): (6, 256, 688, 4, 4096, 2.0e-3),
+    ("cpu", "draft"): (2, 96, 256, 3, 4096, 4.0e-3),
     ("gpu", "target"): (8, 384, 1024, 8, 32768, 1.5e-3),
     ("gpu", "draft"): (2, 128, 352, 4, 32768, 3.0e-3),
 }
@@ -298,10 +298,10 @@ def main() -> None:
     parser.add_argument("--runs", type=Path, default=ROOT / "runs" / "language")
     parser.add_argument("--out", type=Path, default=POCKET)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--dropout", type=float, default=0.05)
+    parser.add_argument("--dropout", type=float, default=0.1)
     parser.add_argument("--distill", action="store_true", help="draft: learn the target's whole law")
-    parser.add_argument("--target-minutes", type=float, default=90)
-    parser.add_argument("--draft-minutes", type=float, default=12)
+    parser.add_argument("--target-minutes", type=float, default=65)
+    parser.add_argument("--draft-minutes", type=float, default=10)
     parser.add_argument("--check-minutes", type=float, default=4)
     args = parser.parse_args()
     args.device = "cuda" if torch.cuda.is_available() else "cpu"

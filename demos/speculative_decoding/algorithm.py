@@ -7,8 +7,7 @@ Letters, as in Leviathan et al. (2023)
 """
 
 import time
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
 
 import torch
 from jaxtyping import Float, Int
@@ -16,84 +15,8 @@ from torch import Tensor
 
 from demos.speculative_decoding.drafts import Cached, Draft, ModelDraft, PromptLookup
 from demos.speculative_decoding.sampling import Sampling, draw
-
-TOP = 20  # tokens of each law that a block keeps
-
-
-@dataclass(frozen=True)
-class Top:
-    """A law's likeliest tokens, their probabilities, and what all others have together."""
-
-    tokens: tuple[int, ...]
-    probabilities: tuple[float, ...]
-    rest: float
-
-
-@dataclass(frozen=True)
-class Drafted:
-    """One drafted token: p and q of it, the laws' tops, the draw r, and whether r < p/q."""
-
-    token: int
-    p: float
-    q: float
-    uniform: float
-    accepted: bool
-    p_top: Top
-    q_top: Top
-
-
-@dataclass(frozen=True)
-class Block:
-    """One round: K drafted tokens, one pass of the target over them, what came of it.
-
-    drafted: up to the first rejection each was judged; later ones have accepted False and uniform nan.
-    last: the token after the accepted ones; kind: "resampled" from the residual after a rejection,
-    "bonus" from p after full acceptance. last_top: the law it was drawn from. new: the tokens that the
-    text gained, cut after an end token. overlap: sum of min(p, q) at each judged position.
-    caches: (target, draft) positions held before drafting, after the target's pass, after the cut.
-    """
-
-    drafted: tuple[Drafted, ...]
-    last: int
-    kind: str
-    last_top: Top
-    new: tuple[int, ...]
-    overlap: tuple[float, ...]
-    caches: tuple[tuple[int, int], tuple[int, int], tuple[int, int]]
-    draft_milliseconds: tuple[float, ...]
-    target_milliseconds: float
-    milliseconds: float
-
-    @property
-    def judged(self) -> int:
-        """Drafted tokens that were looked at: the accepted ones and the first rejected."""
-        return min(self.accepted + 1, len(self.drafted))
-
-    @property
-    def accepted(self) -> int:
-        return sum(token.accepted for token in self.drafted)
-
-
-@dataclass(frozen=True)
-class SpeculationTrace:
-    """A whole text. tokens [n]: the new ids; acceptance: mean sum of min(p, q), nan without drafts;
-    milliseconds: the sum over blocks."""
-
-    blocks: tuple[Block, ...]
-    tokens: tuple[int, ...] = field(init=False)
-    acceptance: float = field(init=False)
-    milliseconds: float = field(init=False)
-
-    def __post_init__(self) -> None:
-        overlaps = [value for block in self.blocks for value in block.overlap]
-        mean = sum(overlaps) / len(overlaps) if overlaps else float("nan")
-        object.__setattr__(self, "tokens", tuple(t for block in self.blocks for t in block.new))
-        object.__setattr__(self, "acceptance", mean)
-        object.__setattr__(self, "milliseconds", sum(block.milliseconds for block in self.blocks))
-
-    @classmethod
-    def of(cls, blocks: Iterable[Block]) -> "SpeculationTrace":
-        return cls(tuple(blocks))
+from demos.speculative_decoding.trace import Block, Drafted, Step, tops
+from demos.speculative_decoding.trace import SpeculationTrace as SpeculationTrace
 
 
 def speculate(
@@ -105,20 +28,22 @@ def speculate(
     draft_length: int,
     sampling: Sampling,
     seed: int,
+    before_pass: Callable[[], None] = lambda: None,
 ) -> Iterator[Block]:
     """Blocks of the text that continues prompt_ids, each as it is decided.
 
     target: a causal language model of transformers. draft: another that shares its tokenizer, the target
     itself (an oracle), or None for prompt lookup. The text ends at an end token, after max_new_tokens,
     or where the target's context is full. Raises ValueError for a prompt that is empty or longer than
-    the context, for draft_length below 1 and max_new_tokens below 1.
+    the context, for draft_length below 1 and max_new_tokens below 1. before_pass is called before each
+    pass of a model; what it raises ends the run there.
     """
     ids, room = _start(target, prompt_ids, max_new_tokens)
     if draft_length < 1:
         raise ValueError(f"draft_length must be at least 1; got {draft_length}.")
     vocabulary = target.config.vocab_size
-    reader = Cached(target, vocabulary)
-    source: Draft = PromptLookup(vocabulary) if draft is None else ModelDraft(draft, vocabulary)
+    reader = Cached(target, vocabulary, before_pass)
+    source: Draft = PromptLookup(vocabulary) if draft is None else ModelDraft(draft, vocabulary, before_pass)
     random = torch.Generator().manual_seed(seed)
     ends = _ends(target)
     while room > 0:
@@ -133,20 +58,19 @@ def speculate(
 def _block(
     target: Cached, source: Draft, ids: list[int], length: int, sampling: Sampling, random, ends: set[int]
 ) -> Block:
-    start = time.perf_counter()
+    begun = time.perf_counter()
 
     def uniform() -> float:
         return float(torch.rand((), generator=random, dtype=torch.float64))
 
     before = (target.cached, source.cached)
-    tokens, q, draft_ms = source.propose(ids, length, sampling, uniform)
-    logits, target_ms = target.read(ids + tokens, last=len(tokens) + 1)
+    tokens, q, draft_passes = source.propose(ids, length, sampling, uniform)
+    logits, target_pass = target.read(ids + tokens, last=len(tokens) + 1)
     p = sampling.law(logits)
     read = (target.cached, source.cached)
 
-    judged, overlap = [], []
+    judged = []
     for x, p_x, q_x in zip(tokens, p, q, strict=False):
-        overlap.append(float(torch.minimum(p_x, q_x).sum()))
         r = uniform()
         judged.append((r, accept(float(p_x[x]), float(q_x[x]), r)))
         if not judged[-1][1]:
@@ -162,21 +86,41 @@ def _block(
     target.keep(len(ids) + accepted)
     source.keep(len(ids) + accepted)
     judged += [(float("nan"), False)] * (len(tokens) - len(judged))
-    p_tops, q_tops = tops(p[: len(tokens)]), tops(torch.stack(q)) if q else []
     return Block(
-        drafted=tuple(
-            Drafted(x, float(p[i, x]), float(q[i][x]), r, ok, p_tops[i], q_tops[i])
-            for i, (x, (r, ok)) in enumerate(zip(tokens, judged, strict=True))
-        ),
+        drafted=_drafted(tokens, judged, p[:-1], torch.stack(q)) if tokens else (),
         last=last,
         kind="bonus" if full else "resampled",
         last_top=tops(law[None])[0],
         new=tuple(new[:cut]),
-        overlap=tuple(overlap),
         caches=(before, read, (target.cached, source.cached)),
-        draft_milliseconds=tuple(draft_ms),
-        target_milliseconds=target_ms,
-        milliseconds=(time.perf_counter() - start) * 1000,
+        draft_passes=tuple(draft_passes),
+        target_pass=target_pass,
+        begun=begun,
+        milliseconds=(time.perf_counter() - begun) * 1000,
+    )
+
+
+def _drafted(
+    tokens: list[int], judged: list[tuple[float, bool]], p: Float[Tensor, "K V"], q: Float[Tensor, "K V"]
+) -> tuple[Drafted, ...]:
+    """The record of each drafted token."""
+    at = torch.tensor(tokens)[:, None]
+    p_tops, q_tops = tops(p), tops(q)
+    columns = zip(
+        tokens,
+        p.gather(1, at)[:, 0].tolist(),
+        q.gather(1, at)[:, 0].tolist(),
+        judged,
+        p_tops,
+        q_tops,
+        q.gather(1, torch.tensor([top.tokens for top in p_tops])).tolist(),
+        p.gather(1, torch.tensor([top.tokens for top in q_tops])).tolist(),
+        torch.minimum(p, q).sum(-1).tolist(),
+        strict=True,
+    )
+    return tuple(
+        Drafted(x, p_x, q_x, r, ok, p_top, q_top, tuple(q_there), tuple(p_there), overlap)
+        for x, p_x, q_x, (r, ok), p_top, q_top, q_there, p_there, overlap in columns
     )
 
 
@@ -196,38 +140,27 @@ def residual(p: Float[Tensor, " V"], q: Float[Tensor, " V"]) -> Float[Tensor, " 
     return left / total if total > 0 else p
 
 
-@dataclass(frozen=True)
-class Step:
-    """One token of plain decoding, the law it was drawn from, and the pass's milliseconds."""
-
-    token: int
-    top: Top
-    milliseconds: float
-
-
 def decode(
-    target, prompt_ids: Int[Tensor, "1 T"], *, max_new_tokens: int, sampling: Sampling, seed: int
+    target,
+    prompt_ids: Int[Tensor, "1 T"],
+    *,
+    max_new_tokens: int,
+    sampling: Sampling,
+    seed: int,
+    before_pass: Callable[[], None] = lambda: None,
 ) -> Iterator[Step]:
     """The plain loop: one pass of the target for each token. Errors and ends as in `speculate`."""
     ids, room = _start(target, prompt_ids, max_new_tokens)
-    reader, ends = Cached(target, target.config.vocab_size), _ends(target)
+    reader, ends = Cached(target, target.config.vocab_size, before_pass), _ends(target)
     random = torch.Generator().manual_seed(seed)
     for _ in range(room):
-        start = time.perf_counter()
-        logits, _ = reader.read(ids, last=1)
+        begun = time.perf_counter()
+        logits, took = reader.read(ids, last=1)
         law = sampling.law(logits[0])
         ids.append(draw(law, float(torch.rand((), generator=random, dtype=torch.float64))))
-        yield Step(ids[-1], tops(law[None])[0], (time.perf_counter() - start) * 1000)
+        yield Step(ids[-1], tops(law[None])[0], took, begun, (time.perf_counter() - begun) * 1000)
         if ids[-1] in ends:
             return
-
-
-def tops(laws: Float[Tensor, "n V"]) -> list[Top]:
-    """The likeliest TOP tokens of each law."""
-    values, index = laws.topk(min(TOP, laws.shape[-1]), dim=-1)
-    rest = (1 - values.sum(-1)).clamp(min=0).tolist()
-    rows = zip(index.tolist(), values.tolist(), rest, strict=True)
-    return [Top(tuple(i), tuple(v), r) for i, v, r in rows]
 
 
 def _start(target, prompt_ids: Tensor, max_new_tokens: int) -> tuple[list[int], int]:

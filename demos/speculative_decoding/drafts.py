@@ -6,6 +6,7 @@ Letters, as in Leviathan et al. (2023)
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 import torch
@@ -13,6 +14,14 @@ from jaxtyping import Float
 from torch import Tensor
 
 from demos.speculative_decoding.sampling import Sampling, draw
+
+
+@dataclass(frozen=True)
+class Pass:
+    """One pass of a model: when it began, as time.perf_counter() says, and how long it took."""
+
+    begun: float  # seconds
+    milliseconds: float
 
 
 @runtime_checkable
@@ -23,38 +32,43 @@ class Draft(Protocol):
 
     def propose(
         self, ids: list[int], length: int, sampling: Sampling, uniform: Callable[[], float]
-    ) -> tuple[list[int], list[Float[Tensor, " V"]], list[float]]:
-        """Up to `length` tokens after ids, the law q of each [V], and each pass's milliseconds."""
+    ) -> tuple[list[int], list[Float[Tensor, " V"]], list[Pass]]:
+        """Up to `length` tokens after ids, the law q of each [V], and the passes that it took."""
 
     def keep(self, length: int) -> None:
         """Forget everything after the first `length` positions."""
 
 
 class Cached:
-    """A causal language model with the keys and values of the tokens it has read."""
+    """A causal language model with the keys and values of the tokens it has read.
 
-    def __init__(self, model, vocabulary: int):
-        self.model, self.vocabulary, self.cache, self.cached = model, vocabulary, None, 0
+    before_pass: called before each pass; what it raises ends the run there.
+    """
+
+    def __init__(self, model, vocabulary: int, before_pass: Callable[[], None] = lambda: None):
+        self.model, self.vocabulary, self.before_pass = model, vocabulary, before_pass
+        self.cache, self.cached = None, 0
 
     @torch.inference_mode()
-    def read(self, ids: list[int], last: int) -> tuple[Float[Tensor, "last V"], float]:
+    def read(self, ids: list[int], last: int) -> tuple[Float[Tensor, "last V"], Pass]:
         """Reads what is new in ids, of which it has the first `cached` already.
 
-        Returns the logits after each of the last `last` tokens and the pass's milliseconds. The columns
-        are those of the common vocabulary: what the model lacks is -inf, what it has beyond is cut.
+        Returns the logits after each of the last `last` tokens, and the pass. The columns are those of
+        the common vocabulary: what the model lacks is -inf, what it has beyond is cut.
         """
-        start = time.perf_counter()
+        self.before_pass()
+        begun = time.perf_counter()
         # A padded vocabulary of the target may hold ids that the draft lacks. It reads its last id instead:
         # a worse guess, never a wrong text.
         known = self.model.config.vocab_size - 1
         new = torch.tensor([ids[self.cached :]], device=self.model.device).clamp(max=known)
-        out = self.model(input_ids=new, past_key_values=self.cache, use_cache=True, logits_to_keep=last)
-        self.cache, self.cached = out.past_key_values, len(ids)
+        out = self.model(input_ids=new, cache=self.cache, use_cache=True, logits_to_keep=last)
+        self.cache, self.cached = out.cache, len(ids)
         logits = out.logits[0, -last:, : self.vocabulary].float().cpu()  # waits for the device
         lacking = self.vocabulary - logits.shape[-1]
         if lacking:
             logits = torch.nn.functional.pad(logits, (0, lacking), value=-torch.inf)
-        return logits, (time.perf_counter() - start) * 1000
+        return logits, Pass(begun, (time.perf_counter() - begun) * 1000)
 
     def keep(self, length: int) -> None:
         """Forgets everything after the first `length` positions."""
@@ -67,13 +81,13 @@ class ModelDraft(Cached):
     """A small model that shares the target's tokenizer; the target itself is the limit, an oracle."""
 
     def propose(self, ids, length, sampling, uniform):
-        tokens, laws, milliseconds = [], [], []
+        tokens, laws, passes = [], [], []
         for _ in range(length):
             logits, took = self.read(ids + tokens, last=1)
             laws.append(sampling.law(logits[0]))
             tokens.append(draw(laws[-1], uniform()))
-            milliseconds.append(took)
-        return tokens, laws, milliseconds
+            passes.append(took)
+        return tokens, laws, passes
 
 
 class PromptLookup:

@@ -1,0 +1,124 @@
+"""What a run of speculative decoding leaves behind: every token, law, draw, cache length and pass.
+
+Letters, as in algorithm.py: p, q, K, r.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from jaxtyping import Float
+from torch import Tensor
+
+from demos.speculative_decoding.drafts import Pass
+
+TOP = 20  # tokens of each law that a block keeps
+
+
+@dataclass(frozen=True)
+class Top:
+    """A law's likeliest tokens, their probabilities, and what all others have together."""
+
+    tokens: tuple[int, ...]
+    probabilities: tuple[float, ...]
+    rest: float
+
+
+@dataclass(frozen=True)
+class Drafted:
+    """One drafted token: p and q of it, the laws' tops, the draw r, and whether r < p/q.
+
+    q_of_p_top: q of the tokens of p_top; p_of_q_top: p of those of q_top. overlap: sum of min(p, q).
+    """
+
+    token: int
+    p: float
+    q: float
+    uniform: float
+    accepted: bool
+    p_top: Top
+    q_top: Top
+    q_of_p_top: tuple[float, ...]
+    p_of_q_top: tuple[float, ...]
+    overlap: float
+
+
+@dataclass(frozen=True)
+class Block:
+    """One round: K drafted tokens, one pass of the target over them, what came of it.
+
+    drafted: up to the first rejection each was judged; later ones have accepted False and uniform nan.
+    last: the token after the accepted ones; kind: "resampled" from the residual after a rejection,
+    "bonus" from p after full acceptance. last_top: the law it was drawn from. new: the tokens that the
+    text gained, cut after an end token. caches: (target, draft) positions held before drafting, after
+    the target's pass, after the cut. begun: seconds, on the clock of the passes; milliseconds: all of
+    the block, the judging and this record included.
+    """
+
+    drafted: tuple[Drafted, ...]
+    last: int
+    kind: str
+    last_top: Top
+    new: tuple[int, ...]
+    caches: tuple[tuple[int, int], tuple[int, int], tuple[int, int]]
+    draft_passes: tuple[Pass, ...]
+    target_pass: Pass
+    begun: float
+    milliseconds: float
+
+    @property
+    def draft_milliseconds(self) -> tuple[float, ...]:
+        return tuple(each.milliseconds for each in self.draft_passes)
+
+    @property
+    def target_milliseconds(self) -> float:
+        return self.target_pass.milliseconds
+
+    @property
+    def judged(self) -> int:
+        """Drafted tokens that were looked at: the accepted ones and the first rejected."""
+        return min(self.accepted + 1, len(self.drafted))
+
+    @property
+    def accepted(self) -> int:
+        return sum(token.accepted for token in self.drafted)
+
+
+@dataclass(frozen=True)
+class SpeculationTrace:
+    """A whole text. tokens [n]: the new ids; acceptance: mean sum of min(p, q), nan without drafts;
+    milliseconds: the sum over blocks."""
+
+    blocks: tuple[Block, ...]
+    tokens: tuple[int, ...] = field(init=False)
+    acceptance: float = field(init=False)
+    milliseconds: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        overlaps = [d.overlap for block in self.blocks for d in block.drafted[: block.judged]]
+        mean = sum(overlaps) / len(overlaps) if overlaps else float("nan")
+        object.__setattr__(self, "tokens", tuple(t for block in self.blocks for t in block.new))
+        object.__setattr__(self, "acceptance", mean)
+        object.__setattr__(self, "milliseconds", sum(block.milliseconds for block in self.blocks))
+
+    @classmethod
+    def of(cls, blocks: Iterable[Block]) -> "SpeculationTrace":
+        return cls(tuple(blocks))
+
+
+@dataclass(frozen=True)
+class Step:
+    """One token of plain decoding, the law it was drawn from, the pass, and the whole step's time."""
+
+    token: int
+    top: Top
+    target_pass: Pass
+    begun: float
+    milliseconds: float
+
+
+def tops(laws: Float[Tensor, "n V"]) -> list[Top]:
+    """The likeliest TOP tokens of each law."""
+    values, index = laws.topk(min(TOP, laws.shape[-1]), dim=-1)
+    rest = (1 - values.sum(-1)).clamp(min=0).tolist()
+    rows = zip(index.tolist(), values.tolist(), rest, strict=True)
+    return [Top(tuple(i), tuple(v), r) for i, v, r in rows]
