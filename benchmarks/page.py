@@ -133,7 +133,7 @@ def rows() -> Iterator[Row]:
         other.wait_for_selector("#press")
         page.wait_for_timeout(1000)
         for stage in (1, 5):
-            page.click(f"#stage-{stage}")
+            page.click(f"#speech-stage-{stage}")
             yield Row(
                 f"cursor to changed picture, stage {stage}", "an empty Gradio event", cursor(page),
                 empty_event(other), "ms", 2.0,

@@ -84,3 +84,35 @@ def test_an_error_is_not_kept():
 
 def test_keys_cannot_be_guessed_from_the_inputs():
     assert shelf().run("a", lambda: "x")[0] != shelf().run("a", lambda: "x")[0]
+
+
+def test_a_growing_run_is_shown_to_one_and_kept_for_the_others():
+    runs, made = shelf(), []
+
+    def grow():
+        made.append(1)
+        for text in ("a", "ab", "abc"):
+            time.sleep(0.01)
+            yield text
+
+    seen = []
+    threads = [
+        threading.Thread(target=lambda: seen.append([run for _, run in runs.stream("x", grow)]))
+        for _ in range(5)
+    ]
+    [thread.start() for thread in threads]
+    [thread.join() for thread in threads]
+    assert len(made) == 1
+    assert sorted(seen) == [["a", "ab", "abc"], *[["abc"]] * 4]
+    assert runs.nbytes == 3
+
+
+def test_a_growing_run_that_nobody_listens_to_is_not_kept():
+    runs = shelf()
+    growing = runs.stream("x", lambda: iter(["a", "ab"]))
+    key, first = next(growing)
+    assert first == "a"
+    growing.close()
+    with pytest.raises(InputError, match="no longer kept"):
+        runs.find(key)
+    assert [run for _, run in runs.stream("x", lambda: iter(["a", "ab"]))] == ["a", "ab"]

@@ -99,6 +99,14 @@ def new_model(size: str, name: str) -> LlamaForCausalLM:
     return LlamaForCausalLM(config)
 
 
+def drop_out(model: LlamaForCausalLM, rate: float) -> None:
+    """Dropout on the embedding and on what each layer adds, which the architecture itself does not have."""
+    dropout = torch.nn.Dropout(rate)
+    places = [part for layer in model.model.layers for part in (layer.self_attn.o_proj, layer.mlp.down_proj)]
+    for place in (model.model.embed_tokens, *places):
+        place.register_forward_hook(lambda module, _, out: dropout(out) if module.training else out)
+
+
 @torch.no_grad()
 def loss_of(model, tokens: np.ndarray, device: str, windows: int | None = None) -> float:
     """Mean cross-entropy per token in nats, over consecutive windows of the context."""
@@ -142,8 +150,7 @@ def train(name: str, args, tokens: np.ndarray, validation: np.ndarray, teacher=N
     rest = [p for p in model.parameters() if p.ndim != 2 or p.shape[0] == VOCABULARY]
     groups = [{"params": decay, "weight_decay": 0.1}, {"params": rest, "weight_decay": 0.0}]
     optimizer = torch.optim.AdamW(groups, lr=peak, betas=(0.9, 0.95))
-    dropout = torch.nn.Dropout(args.dropout)
-    model.model.embed_tokens.register_forward_hook(lambda m, i, out: dropout(out) if m.training else out)
+    drop_out(model, args.dropout)
     budget = 60 * (args.target_minutes if name == "target" else args.draft_minutes)
     state = {"step": 0, "seconds": 0.0, "best": math.inf, "tokens": 0, "checked": 0.0}
     last = folder / "last.pt"
@@ -300,7 +307,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--dropout", type=float, default=0.1)
     parser.add_argument("--distill", action="store_true", help="draft: learn the target's whole law")
-    parser.add_argument("--target-minutes", type=float, default=65)
+    parser.add_argument("--target-minutes", type=float, default=40)
     parser.add_argument("--draft-minutes", type=float, default=10)
     parser.add_argument("--check-minutes", type=float, default=4)
     args = parser.parse_args()

@@ -1,6 +1,7 @@
 """From a handler to a page event: what the visitor got wrong becomes a sentence on the page."""
 
 import functools
+import inspect
 from collections.abc import Callable
 
 import gradio as gr
@@ -29,15 +30,26 @@ def message(elem_id: str) -> gr.HTML:
 def answering(handler: Callable, outputs: int) -> Callable:
     """The handler with a message before its `outputs` results: "" or the InputError's sentence.
 
-    After an InputError the page keeps what it showed. Any other error is a bug and stays one.
+    After an InputError the page keeps what it showed. Any other error is a bug and stays one. A handler
+    that is a generator gives one that yields.
     """
+
+    def refused(error: InputError) -> tuple:
+        return (str(error), *[gr.skip()] * outputs)
 
     @functools.wraps(handler)
     def on_page(*inputs):
         try:
-            results = handler(*inputs)
+            return ("", *handler(*inputs))
         except InputError as error:
-            return (str(error), *[gr.skip()] * outputs)
-        return ("", *results)
+            return refused(error)
 
-    return on_page
+    @functools.wraps(handler)
+    def streaming(*inputs):
+        try:
+            for results in handler(*inputs):
+                yield ("", *results)
+        except InputError as error:
+            yield refused(error)
+
+    return streaming if inspect.isgeneratorfunction(handler) else on_page

@@ -1,5 +1,7 @@
 """A component whose picture is drawn by the topic's own script."""
 
+from pathlib import Path
+
 import gradio as gr
 from gradio.data_classes import FileData
 from gradio.processing_utils import save_bytes_to_cache
@@ -7,12 +9,14 @@ from gradio.utils import get_upload_folder
 
 from demos.kit.pack import Packed
 
+COMMON_CSS = (Path(__file__).parent / "static" / "linked.css").read_text(encoding="utf-8")
+
 
 def linked_views(html: str, css: str, script: str, elem_id: str, server_functions: list) -> gr.HTML:
-    """Canvases that share one cursor. The script draws the value, which is a `served` one."""
+    """Pictures that share one cursor. css: in addition to static/linked.css. The script draws the value."""
     return gr.HTML(
         html_template=html,
-        css_template=css,
+        css_template=COMMON_CSS + css,
         js_on_load=script,
         server_functions=server_functions,
         elem_id=elem_id,

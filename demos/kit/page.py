@@ -71,7 +71,7 @@ def launch(app: gr.Blocks, *, host: str | None, port: int | None, share: bool) -
         share=share,
         theme=theme(),
         css=_static("page.css"),
-        head=f"<script>{_static('head.js')}\n{_static('chart.js')}</script>",
+        head="<script>" + "\n".join(map(_static, ("head.js", "chart.js", "stages.js"))) + "</script>",
         footer_links=[],
         run_history=False,
         strict_cors=True,

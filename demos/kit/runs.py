@@ -9,7 +9,7 @@ import secrets
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
@@ -52,6 +52,15 @@ class Runs(Generic[T]):
         `inputs` is compared by its `repr`, so it must be built of numbers, strings and frozen
         dataclasses. An error of `make` goes to the caller, and nothing is kept.
         """
+        *_, (key, run) = self.stream(inputs, lambda: iter([make()]))
+        return key, run
+
+    def stream(self, inputs: Hashable, make: Callable[[], Iterator[T]]) -> Iterator[tuple[str, T]]:
+        """`run` for a run that is shown as it grows: yields its key with each state that `make` yields.
+
+        The last state is kept, and is all that later visitors get; those who ask while it grows wait
+        for it. A run that ends in an error, or that nobody listens to any more, is not kept.
+        """
         key = hashlib.sha256(self._salt + repr(inputs).encode()).hexdigest()
         with self._lock:
             self._drop_old()
@@ -61,7 +70,9 @@ class Runs(Generic[T]):
         with place.lock:
             if place.run is None:
                 try:
-                    place.run = make()
+                    for run in make():
+                        yield key, run
+                    place.run = run
                 finally:
                     if place.run is None:
                         self._forget(key, place)
@@ -69,7 +80,8 @@ class Runs(Generic[T]):
                     place.size, place.used = self._size(place.run), self._clock()
                     self._places[key] = place  # it may have been dropped while it ran
                     self._shrink(keep=key)
-            return key, place.run
+            else:
+                yield key, place.run
 
     def find(self, key: str) -> T:
         """The run with this key. Raises InputError where it is no longer kept."""

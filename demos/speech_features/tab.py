@@ -1,25 +1,29 @@
 """The page of the topic: its parts, and which event does what."""
 
-import inspect
+from pathlib import Path
 
 import gradio as gr
 
 from demos.kit.events import answering, message
 from demos.kit.lesson import FOLD_ON_PHONE, folding, prose
 from demos.kit.predict import question, recall
+from demos.kit.source import source_of
+from demos.kit.stages import to_stage
 from demos.kit.topic import Topic
 from demos.speech_features import controls, words
-from demos.speech_features.algorithm import cut, dft, extract, logarithm, normalise, prepare, window_of
 from demos.speech_features.handlers import LESSON, SLUG, closeup, rebuild_sound, run
-from demos.speech_features.mel import mel_filter_bank
 from demos.speech_features.recipes import RECIPES
 from demos.speech_features.view import speech_view
 from demos.speech_features.widgets import form_widgets, sound_widgets
 
 # What ran, the whole first and its parts in the order in which it calls them.
-CODE = "\n\n".join(
-    inspect.getsource(part)
-    for part in (extract, cut, prepare, window_of, dft, mel_filter_bank, logarithm, normalise)
+HERE = Path(__file__).parent
+CODE = "\n\n\n".join(
+    (
+        source_of(HERE / "algorithm.py", "extract", "cut", "prepare", "window_of", "dft"),
+        source_of(HERE / "mel.py", "mel_filter_bank"),
+        source_of(HERE / "algorithm.py", "logarithm", "normalise"),
+    )
 )
 
 
@@ -86,7 +90,7 @@ def build(kept: gr.BrowserState) -> None:
             api_visibility="private",
             **quiet,
         ).then(**shared, api_visibility="private").then(
-            None, None, None, js=words.to_stage(SLUG, stage), api_visibility="private"
+            None, None, None, js=to_stage(SLUG, stage), api_visibility="private"
         )
     view.shown(None, None, controls_fold, js=FOLD_ON_PHONE, api_visibility="private", **quiet)
     view.shown(None, kept, answer, js=recall(SLUG), api_visibility="private", **quiet)

@@ -3,7 +3,6 @@
 const { Chart, image, unpack, format, COLOURS: C } = window.Glassbox;
 const $ = q => element.querySelector(q),
   $$ = q => [...element.querySelectorAll(q)];
-const page = element.closest('.gb-topic');
 const charts = Object.fromEntries($$('canvas').map(c => [c.dataset.panel, new Chart(c)]));
 const slider = $('.at'),
   where = $('.where'),
@@ -481,31 +480,9 @@ const explain = () => {
 };
 
 // ---- stages, pointers, keys
-const tabs = $$('[role=tab]');
-const choose = (stage, focus) => {
+const choose = window.Glassbox.stages(element, stage => {
   S.stage = stage;
-  if (page) page.dataset.stage = stage;
-  for (const tab of tabs) {
-    const on = +tab.dataset.stage === stage;
-    tab.setAttribute('aria-selected', on);
-    tab.tabIndex = on ? 0 : -1;
-    if (on && focus) tab.focus();
-  }
-  for (const part of $$('[role=tabpanel]')) part.hidden = +part.dataset.stage !== stage;
   stills();
-};
-for (const tab of tabs) {
-  tab.addEventListener('click', () => choose(+tab.dataset.stage));
-  tab.addEventListener('keydown', e => {
-    const to = { ArrowRight: 1, ArrowLeft: -1 }[e.key];
-    if (to) {
-      e.preventDefault();
-      choose(((S.stage - 1 + to + tabs.length) % tabs.length) + 1, true);
-    }
-  });
-}
-addEventListener('glassbox-stage', e => {
-  if (e.detail.topic === page?.id && element.isConnected) choose(e.detail.stage);
 });
 const drag = (panel, act) => {
   const canvas = charts[panel].canvas;
@@ -705,11 +682,6 @@ const load = async () => {
 const centreOf = d => (d.start + S.frame * d.hop + d.length / 2) / d.rate;
 watch('value', load);
 load();
-new ResizeObserver(stills).observe(element);
-for (const target of [document.body, document.documentElement])
-  new MutationObserver(() => setTimeout(stills)).observe(target, {
-    attributes: true,
-    attributeFilter: ['class'],
-  });
+window.Glassbox.redraw(element, stills);
 choose(1);
 trigger('shown');

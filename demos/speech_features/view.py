@@ -1,11 +1,11 @@
 """The stages of a run as linked canvases: their frame in HTML, and what they ask the server."""
 
-from html import escape
 from pathlib import Path
 
 import gradio as gr
 
 from demos.kit.linked import linked_views
+from demos.kit.stages import figure, stages
 from demos.speech_features.figures import PANELS, STAGES
 
 HERE = Path(__file__).parent
@@ -24,12 +24,7 @@ def speech_view(server_functions: list) -> gr.HTML:
 
 
 def _figure(panel: str, height: str, inside: str = "", cls: str = "") -> str:
-    title = escape(PANELS[panel].title)
-    return (
-        f'<figure class="{cls}"><figcaption>{title}</figcaption><div class="pic">'
-        f'<canvas class="{height}" data-panel="{panel}" role="img" aria-label="{title}"></canvas>'
-        f"{inside}</div></figure>"
-    )
+    return figure(panel, PANELS[panel].title, height, inside, cls)
 
 
 def _template() -> str:
@@ -38,16 +33,7 @@ def _template() -> str:
         f'<button type="button" data-sound="{name}" aria-pressed="false">{words}</button>'
         for name, words in SOUNDS.items()
     )
-    tabs = "".join(
-        f'<button type="button" role="tab" id="stage-{n}" data-stage="{n}" aria-selected="false"'
-        f' aria-controls="panel-{n}">{n} {escape(stage.name)}</button>'
-        for n, stage in enumerate(STAGES, 1)
-    )
-    panels = "".join(
-        f'<div role="tabpanel" id="panel-{n}" class="panels {stage.layout}" data-stage="{n}"'
-        f' aria-labelledby="stage-{n}" hidden>{_stage(stage)}</div>'
-        for n, stage in enumerate(STAGES, 1)
-    )
+    story = stages("speech", [(stage.name, stage.layout, _stage(stage)) for stage in STAGES])
     return (
         '<div class="gb-speech" role="group" aria-label="The seven stages of this sound">'
         f'<div class="bar"><b>Hear:</b>{sounds}<span class="spring"></span>'
@@ -56,7 +42,7 @@ def _template() -> str:
         '<button type="button" class="whole">Whole</button></div>'
         f"{_figure('wave', 'short', mark)}"
         '<p class="alarm" role="alert"></p>'
-        f'<div role="tablist" aria-label="Stages">{tabs}</div>{panels}'
+        f"{story}"
         f"{_figure('log_mel', 'map', mark + '<i class=cell-mark></i>', 'over')}"
         '<label class="slide">Time <input class="at" type="range" min="0" max="1" value="0"></label>'
         '<label class="slide">Band <input class="band-at" type="range" min="0" max="1" value="0">'

@@ -29,12 +29,6 @@ def settings_of(changes: dict) -> list:
     return list((START | vars(Form()) | changes).values())
 
 
-def to_stage(slug: str, stage: int) -> str:
-    """The script that shows a stage of the topic's view."""
-    detail = f"{{topic: '{slug}', stage: {stage}}}"
-    return f"() => {{ dispatchEvent(new CustomEvent('glassbox-stage', {{detail: {detail}}})); }}"
-
-
 def caption(trace: SpeechTrace, notices: tuple[str, ...]) -> str:
     """Two to four sentences with this run's numbers, the notices about the input first."""
     recipe = trace.recipe

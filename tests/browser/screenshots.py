@@ -32,7 +32,7 @@ def main() -> None:
 
         speech = "?topic=speech-features"
         shot("contents")
-        shot("speech", speech, act=lambda page: page.click("#stage-4"))
+        shot("speech", speech, act=lambda page: page.click("#speech-stage-4"))
         shot("alias", speech, dark=True, act=alias)
         shot(
             "phone",

@@ -34,7 +34,7 @@ def test_speech_page_in_every_stage(speech, width, height, dark):
         page.get_by_role("button", name="Controls").click()
     page.get_by_role("button", name="Record, upload or generate").click()
     for stage in range(1, 8):
-        page.click(f"#stage-{stage}")
+        page.click(f"#speech-stage-{stage}")
         for more in page.get_by_role("button", name="More", exact=True).all():
             if more.is_visible():
                 more.click()

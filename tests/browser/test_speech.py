@@ -59,7 +59,7 @@ def test_each_stage_is_shown_and_drawn(speech, width, dark):
     page = speech(width=width, dark=dark)
     settle(page)
     for n, stage in enumerate(STAGES, 1):
-        page.click(f"#stage-{n}")
+        page.click(f"#speech-stage-{n}")
         page.wait_for_timeout(150)
         for panel in stage.panels:
             expect(canvas(page, panel)).to_be_visible()
@@ -75,7 +75,7 @@ def test_the_cursor_moves_all_stages(speech):
     box = canvas(page, "wave").bounding_box()
     still = {"staircase": 0}  # without a quantizer the staircase is a line, and only its dot moves
     for n, stage in enumerate(STAGES, 1):
-        page.click(f"#stage-{n}")
+        page.click(f"#speech-stage-{n}")
         page.mouse.click(box["x"] + box["width"] * 0.3, box["y"] + box["height"] / 2)
         page.wait_for_timeout(200)
         settle(page)
@@ -113,7 +113,7 @@ def test_dragging_moves_the_cursor_without_a_run(speech):
 
 def test_the_frame_row_of_all_frames_is_marked(speech):
     page = speech()
-    page.click("#stage-4")
+    page.click("#speech-stage-4")
     row = page.locator(".row-mark")
     page.locator("#speech-view .at").fill("10")
     page.wait_for_timeout(300)
@@ -130,9 +130,9 @@ def test_keyboard_moves_the_cursor_and_the_stages(speech):
     before = page.locator("#speech-view .where").inner_text()
     page.keyboard.press("ArrowRight")
     expect(page.locator("#speech-view .where")).not_to_have_text(before)
-    page.locator("#stage-1").focus()
+    page.locator("#speech-stage-1").focus()
     page.keyboard.press("ArrowRight")
-    expect(page.locator("#stage-2")).to_be_focused()
+    expect(page.locator("#speech-stage-2")).to_be_focused()
     expect(canvas(page, "spectra")).to_be_visible()
 
 
@@ -163,7 +163,7 @@ def test_provenance_of_a_cell_adds_up(speech):
 def test_a_bin_is_picked_in_the_spectrum(speech):
     page = speech()
     settle(page)
-    page.click("#stage-5")
+    page.click("#speech-stage-5")
     box = canvas(page, "spectrum").bounding_box()
     before = canvas(page, "cosine").evaluate(PICTURE)
     page.mouse.click(box["x"] + box["width"] * 0.5, box["y"] + box["height"] * 0.5)
@@ -228,7 +228,7 @@ def test_microphone_records(speech):
 
 def test_settings_that_cannot_be_get_one_sentence(speech):
     page = speech()
-    page.click("#stage-4")
+    page.click("#speech-stage-4")
     window = page.get_by_label("number input for Window (ms)")
     window.fill("5")
     window.press("Enter")
@@ -259,12 +259,12 @@ def test_things_to_try_set_the_controls_and_answer_the_prediction(speech):
     line = page.locator("#speech-features-predict")
     expect(line).to_contain_text("✗ Not as you said")
     expect(line).to_contain_text("was 5000 Hz before sampling and is 3000 Hz after")
-    expect(page.locator("#stage-2")).to_have_attribute("aria-selected", "true")
+    expect(page.locator("#speech-stage-2")).to_have_attribute("aria-selected", "true")
     page.get_by_label("At 3000 Hz").check()
     key = run_key(page)
     page.get_by_role("button", name="Four bits").click()
     wait_for_another_run(page, key)
-    expect(page.locator("#stage-3")).to_have_attribute("aria-selected", "true")
+    expect(page.locator("#speech-stage-3")).to_have_attribute("aria-selected", "true")
     expect(page.locator("#speech-caption")).to_contain_text("6.02 · 4 + 1.76 = 25.8 dB")
     page.get_by_role("button", name="A tone above Nyquist").click()
     expect(line).to_contain_text("✓ As you said")

@@ -88,6 +88,16 @@
     for (let k = Math.ceil(low / step - 1e-9); k * step <= high + step * 1e-9; k++) out.push(k * step);
     return out;
   };
+  // Between two logarithms to base 10: those of 1, 2 and 5 times each power, or of the powers alone.
+  const decades = (low, high, most) => {
+    for (const steps of [[1, 2, 5], [1]]) {
+      const out = [];
+      for (let k = Math.floor(low); k <= high; k++)
+        for (const step of steps) out.push(k + Math.log10(step));
+      const inside = out.filter(v => v >= low - 1e-9 && v <= high + 1e-9);
+      if (inside.length <= most || steps.length === 1) return inside;
+    }
+  };
   const format = v => {
     const a = Math.abs(v);
     if (a < 1e-12) return '0';
@@ -129,7 +139,9 @@
     get visible() {
       return this.canvas.offsetWidth > 1;
     }
-    open({ x, y, xTitle = '', yTitle = '', yTicks = true, right = 0 }) {
+    // right: room for a colour bar, in pixels; margin: for what stands at the left, in letters.
+    // power: both axes are given as logarithms to base 10, and their ticks say the numbers.
+    open({ x, y, xTitle = '', yTitle = '', yTicks = true, right = 0, margin = 3.9, power = false }) {
       const box = this.canvas.getBoundingClientRect(),
         d = devicePixelRatio || 1;
       const rem = parseFloat(getComputedStyle(document.documentElement).fontSize) || 16;
@@ -142,7 +154,7 @@
       g.setTransform(d, 0, 0, d, 0, 0);
       g.clearRect(0, 0, box.width, box.height);
       this.ink = getComputedStyle(this.canvas).color;
-      this.left = Math.round(this.font * 3.9);
+      this.left = Math.round(this.font * margin);
       this.right = box.width - 10 - right;
       this.top = Math.round(this.font * 1.5);
       this.bottom = box.height - Math.round(this.font * 2.7);
@@ -153,6 +165,8 @@
         this.y0 -= 1;
         this.y1 += 1;
       }
+      const label = v => format(power ? 10 ** v : v),
+        at = power ? decades : ticks;
       g.font = `${this.font}px system-ui, sans-serif`;
       g.fillStyle = this.ink;
       g.strokeStyle = this.ink;
@@ -160,7 +174,7 @@
       g.textBaseline = 'top';
       g.textAlign = 'center';
       const across = Math.max(2, Math.floor((this.right - this.left) / (this.font * 6)));
-      for (const v of ticks(this.x0, this.x1, across)) {
+      for (const v of at(this.x0, this.x1, across)) {
         const px = this.sx(v);
         this.faint(() => {
           g.beginPath();
@@ -168,13 +182,13 @@
           g.lineTo(px, this.bottom);
           g.stroke();
         });
-        g.fillText(format(v), Math.min(px, this.right - this.font), this.bottom + 4);
+        g.fillText(label(v), Math.min(px, this.right - this.font), this.bottom + 4);
       }
       g.textAlign = 'right';
       g.textBaseline = 'middle';
       const up = Math.max(2, Math.floor((this.bottom - this.top) / (this.font * 2.2)));
       if (yTicks)
-        for (const v of ticks(this.y0, this.y1, up)) {
+        for (const v of at(this.y0, this.y1, up)) {
           const py = this.sy(v);
           this.faint(() => {
             g.beginPath();
@@ -182,7 +196,7 @@
             g.lineTo(this.right, py);
             g.stroke();
           });
-          g.fillText(format(v), this.left - 5, py);
+          g.fillText(label(v), this.left - 5, py);
         }
       g.textBaseline = 'alphabetic';
       g.textAlign = 'left';

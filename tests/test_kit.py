@@ -1,0 +1,85 @@
+"""The kit's small parts: late imports, shown source, stop buttons, messages of handlers that stream."""
+
+import inspect
+import pickle
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import gradio as gr
+import pytest
+
+from demos.kit.events import answering
+from demos.kit.inputs import InputError
+from demos.kit.source import source_of
+from demos.kit.stops import StoppedError, Stops
+from demos.speculative_decoding import algorithm, drafts
+
+ROOT = Path(__file__).parents[1]
+
+
+def test_a_module_is_loaded_with_its_first_use():
+    code = (
+        "import sys; from demos.kit.later import Later; colour = Later('colorsys')\n"
+        "before = 'colorsys' in sys.modules; value = colour.rgb_to_hsv(1, 0, 0)\n"
+        "print(before, 'colorsys' in sys.modules, value)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
+    assert done.stdout.split(maxsplit=2) == ["False", "True", "(0.0, 1.0, 1)\n"]
+
+
+def test_the_source_shown_is_the_source_that_runs():
+    path = Path(algorithm.__file__)
+    functions = [algorithm.accept, algorithm.residual]
+    shown = source_of(path, "accept", "residual")
+    assert shown == "\n\n\n".join(inspect.getsource(f).rstrip() for f in functions)
+    assert source_of(Path(drafts.__file__), "Pass").startswith("@dataclass(frozen=True)\nclass Pass:")
+    with pytest.raises(KeyError, match="nothing"):
+        source_of(path, "nothing")
+
+
+def test_a_stop_reaches_the_newest_run_of_its_session_alone():
+    stops = Stops()
+    old, new, other = stops.begin("a"), stops.begin("a"), stops.begin("b")
+    stops.stop("a")
+    stops.stop("nobody")
+    old(), other()
+    with pytest.raises(StoppedError):
+        new()
+    again = stops.begin("a")
+    again()
+
+
+def test_stops_are_bounded():
+    stops = Stops(most=2)
+    first = stops.begin("1")
+    for name in "23":
+        stops.begin(name)
+    stops.stop("1")
+    first()  # forgotten, so it cannot be reached any more
+    assert threading.active_count() < 100
+
+
+def test_a_check_goes_to_another_process():
+    stops = Stops()
+    check = stops.begin("a")
+    stops.stop("a")
+    pickle.loads(pickle.dumps(check))()
+
+
+def test_a_streaming_handler_says_what_was_wrong_and_keeps_what_it_had_shown():
+    def handler(n):
+        yield (n,)
+        raise InputError("A larger number is expected; got 1.")
+
+    said = list(answering(handler, 1)(1))
+    assert said[0] == ("", 1)
+    assert said[1] == ("A larger number is expected; got 1.", gr.skip())
+
+    def bug(n):
+        yield (n,)
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        list(answering(bug, 1)(1))
