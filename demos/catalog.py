@@ -4,6 +4,7 @@ A new topic is a folder with a `TOPIC` in its tab.py, and its line here.
 """
 
 from demos.kit.topic import Topic
+from demos.speculative_decoding import tab as speculative_decoding
 from demos.speech_features import tab as speech_features
 
 DECODING = "Faster decoding"
@@ -13,13 +14,7 @@ SPEECH = "Speech"
 SECTIONS = (DECODING, COMPRESSION, VISION, SPEECH)
 
 TOPICS = (
-    Topic(
-        "speculative-decoding",
-        "Speculative decoding",
-        "Speculative decoding",
-        DECODING,
-        "A small model drafts, a large one checks, and the text is exactly the large one's.",
-    ),
+    speculative_decoding.TOPIC,
     Topic(
         "medusa-heads",
         "Medusa heads",

@@ -154,6 +154,8 @@ def test_every_public_event_has_a_name(client):
         "/speech_features",
         "/speech_features_closeup",
         "/speech_features_rebuild",
+        "/speculative_decoding",
+        "/speculative_decoding_court",
     }
     names = [p["parameter_name"] for p in api["named_endpoints"]["/speech_features"]["parameters"]]
     assert "window_ms" in names and "param_7" not in names

@@ -24,7 +24,14 @@ watch('value', say); say();
 
 def message(elem_id: str) -> gr.HTML:
     """The line of a page that says what was wrong with an input; it takes no room while empty."""
-    return gr.HTML("", html_template=_TEMPLATE, css_template=_CSS, js_on_load=_SCRIPT, elem_id=elem_id)
+    return gr.HTML(
+        "",
+        html_template=_TEMPLATE,
+        css_template=_CSS,
+        js_on_load=_SCRIPT,
+        elem_id=elem_id,
+        elem_classes="gb-message",
+    )
 
 
 def answering(handler: Callable, outputs: int) -> Callable:

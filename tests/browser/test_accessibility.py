@@ -1,5 +1,7 @@
 """axe-core on our pages: no serious violation, neither ours nor of the Gradio components they use."""
 
+import re
+
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
@@ -35,7 +37,24 @@ def test_speech_page_in_every_stage(speech, width, height, dark):
     page.get_by_role("button", name="Record, upload or generate").click()
     for stage in range(1, 8):
         page.click(f"#speech-stage-{stage}")
-        for more in page.get_by_role("button", name="More", exact=True).all():
+        for more in page.locator("button.label-wrap", has_text=re.compile("^More")).all():
             if more.is_visible():
                 more.click()
+        assert serious(page) == {}, f"stage {stage}"
+
+
+@pytest.mark.parametrize("width, height", [(1280, 720), (390, 844)])
+@pytest.mark.parametrize("dark", [False, True])
+def test_speculation_page_in_every_stage(open_page, width, height, dark):
+    ready = "#speculation-view [data-done=true]"
+    page = open_page("?topic=speculative-decoding", width, height, dark, ready)
+    page.wait_for_timeout(500)
+    if width < 761:
+        page.get_by_role("button", name="Controls").click()
+    page.locator("button.label-wrap", has_text=re.compile("^More")).click()
+    for stage in range(1, 6):
+        page.click(f"#speculation-stage-{stage}")
+        if stage == 5:
+            page.get_by_role("button", name="Draw the samples").click()
+            page.wait_for_selector("[data-done='20000']")
         assert serious(page) == {}, f"stage {stage}"

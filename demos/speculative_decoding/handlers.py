@@ -1,0 +1,111 @@
+"""What the page's events do."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import gradio as gr
+
+from demos.kit.inputs import InputError
+from demos.kit.later import Later
+from demos.kit.lesson import read_lesson
+from demos.kit.predict import verdict
+from demos.kit.stops import StoppedError, Stops
+from demos.speculative_decoding import controls
+
+SLUG = "speculative-decoding"
+LESSON = read_lesson(Path(__file__).with_name("lesson.md"))
+STOPS = Stops()
+
+# These need torch, which the app's start does not wait for.
+hub = Later("demos.kit.hub")
+work = Later("demos.speculative_decoding.work")
+figures = Later("demos.speculative_decoding.figures")
+words = Later("demos.speculative_decoding.words")
+
+
+def run(
+    prompt, pair, source, draft_length, temperature, top_k, top_p, seed, tokens, answer, request: gr.Request
+):
+    """The prompt continued by speculation, block by block, then by plain decoding.
+
+    Yields a remark about the models, the picture, the caption, the formula and the verdict, each time
+    with what is decided so far. Where a pair cannot be had the remark says why, and the pocket pair runs.
+    """
+    settings = controls.settings_of(
+        prompt, pair, source, draft_length, temperature, top_k, top_p, seed, tokens
+    )
+    check = STOPS.begin(request.session_hash)
+    try:
+        yield from _written(settings, answer, check, _absent(pair))
+    except hub.LoadError as error:
+        settings = replace(settings, pair=controls.POCKET_PAIR)
+        yield from _written(settings, answer, check, f"{error} The pocket pair goes on.")
+
+
+def _written(settings, answer, check, remark):
+    if remark:
+        settings = replace(settings, pair=controls.POCKET_PAIR)
+    race = None
+    try:
+        for key, (race, texts) in work.RUNS.stream(settings, lambda: work.write(settings, check)):
+            yield (
+                remark,
+                figures.race_view(race, key, texts),
+                words.caption(race, settings),
+                words.formula(race),
+                verdict(LESSON, answer, *words.outcome(race, settings)),
+            )
+    except StoppedError:
+        yield remark, gr.skip(), words.stopped(race, settings), "", ""
+
+
+def _absent(pair: str) -> str:
+    """What to do about models that are not here yet, "" where all are."""
+    absent = work.missing(pair)
+    if not absent:
+        return ""
+    names = " and ".join(spec.title for spec in absent)
+    return f"{names} must be downloaded first, with the button under the models; the pocket pair goes on."
+
+
+def hold_court(prompt, pair, temperature, top_k, top_p, seed, samples, request: gr.Request):
+    """Many samples of the first two tokens under each rule. Yields the picture and the caption."""
+    settings = controls.court_settings_of(prompt, pair, temperature, top_k, top_p, seed, samples)
+    if work.missing(pair):
+        raise InputError(_absent(pair))
+    check, hearings = STOPS.begin(request.session_hash), ()
+    yield figures.court_view([], settings.samples, "Running the models after the likeliest tokens …"), ""
+    try:
+        for _, hearings in work.HEARINGS.stream(settings, lambda: work.hold_court(settings, check)):
+            acting = "" if hearings[-1].samples == settings.samples else "Sampling …"
+            view = figures.court_view(list(hearings), settings.samples, acting)
+            yield view, words.court_caption(hearings[-1])
+    except StoppedError:
+        view = figures.court_view(list(hearings), settings.samples, "Stopped after")
+        yield view, words.court_caption(hearings[-1] if hearings else None)
+
+
+def stop(request: gr.Request) -> None:
+    """Ends the visitor's run before the next pass of a model."""
+    STOPS.stop(request.session_hash)
+
+
+def describe(pair):
+    """What a pair costs before it is downloaded, and whether there is something to download."""
+    absent = work.missing(controls.check_choice("The pair of models", pair, controls.PAIR_NAMES))
+    lines = [words.model_line(spec, spec in absent) for spec in controls.PAIRS[pair]]
+    return "\n".join(lines), gr.update(visible=bool(absent))
+
+
+def download(pair, progress=gr.Progress()):  # noqa: B008, Gradio finds its bar by this default
+    """Both models of the pair on disk. Gives a remark where one cannot be had, and the pair to go on with."""
+    controls.check_choice("The pair of models", pair, controls.PAIR_NAMES)
+
+    def show(done: int, total: int) -> None:
+        progress((done, total), desc=f"{done / 1e6:,.0f} of {total / 1e6:,.0f} MB", unit="bytes")
+
+    try:
+        work.fetch_pair(pair, show)
+    except hub.LoadError as error:
+        return f"{error} The pocket pair goes on.", controls.POCKET_PAIR
+    return "", pair

@@ -1,0 +1,110 @@
+"""The page of the topic: its parts, and which event does what."""
+
+from pathlib import Path
+
+import gradio as gr
+
+from demos.kit.events import answering, message
+from demos.kit.lesson import FOLD_ON_PHONE, folding, prose
+from demos.kit.predict import question, recall
+from demos.kit.source import source_of
+from demos.kit.stages import to_stage
+from demos.kit.topic import Topic
+from demos.speculative_decoding.controls import TRIES, start
+from demos.speculative_decoding.handlers import LESSON, SLUG, describe, download, hold_court, run, stop
+from demos.speculative_decoding.view import court_view, race_view
+from demos.speculative_decoding.widgets import race_widgets, samples_widget
+
+HERE = Path(__file__).parent
+CODE = "\n\n\n".join(
+    (
+        source_of(HERE / "algorithm.py", "speculate", "_block", "accept", "residual", "decode"),
+        source_of(HERE / "drafts.py", "Cached", "ModelDraft", "PromptLookup"),
+        source_of(HERE / "sampling.py", "Sampling", "draw"),
+    )
+)
+# Runs of models wait for one another, so that what they measure is their own time; downloads do not.
+MODELS = {"concurrency_id": "models", "concurrency_limit": 2}
+
+
+def build(kept: gr.BrowserState) -> None:
+    """Draws the page inside the open tab."""
+    with gr.Column(elem_classes="gb-topic", elem_id=SLUG):
+        gr.Markdown(f"# {LESSON.title}\n{LESSON.lead}", elem_classes="gb-lead")
+        answer, compared = question(LESSON, SLUG, kept)
+        with gr.Row():
+            with gr.Column(scale=1, min_width=240):
+                with folding() as controls_fold:
+                    settings, about, fetch, said = race_widgets()
+                    with gr.Row():
+                        go = gr.Button("Write", variant="primary", size="sm", min_width=80)
+                        halt = gr.Button("Stop", size="sm", min_width=80)
+                    gr.Markdown("**Try**")
+                    tries = [gr.Button(name, size="sm") for name in LESSON.tries]
+                for n, text in enumerate(LESSON.steps.values(), 1):
+                    with gr.Column(elem_classes=["gb-stage", f"gb-stage-{n}"]):
+                        prose(text)
+            with gr.Column(scale=3, min_width=320):
+                remark, alarm = message("speculation-remark"), message("speculation-alarm")
+                view = race_view()
+                with gr.Column(elem_classes=["gb-stage", "gb-stage-5"]):
+                    with gr.Row():
+                        samples = samples_widget()
+                        judge = gr.Button("Draw the samples", variant="primary", size="sm")
+                    court = court_view()
+                    sentence = prose("", elem_id="speculation-sentence")
+                caption = prose("", elem_id="speculation-caption")
+        with gr.Tabs(overflow_behavior="wrap"):
+            with gr.Tab("Formula"), gr.Row():
+                with gr.Column(min_width=300):
+                    prose(LESSON.formula)
+                with gr.Column(min_width=300):
+                    formula = prose("")
+            with gr.Tab("Code"):
+                gr.Code(CODE, language="python", interactive=False, max_lines=40)
+            with gr.Tab("Try and exercise"):
+                prose("\n".join(f"- **{name}.** {text}" for name, text in LESSON.tries.items()))
+                prose(LESSON.exercise)
+            with gr.Tab("Sources"):
+                prose(LESSON.sources)
+
+    quiet = {"show_progress": "hidden"}
+    hidden = {"api_visibility": "private", **quiet}
+    outputs = [alarm, remark, view, caption, formula, compared]
+    shared = {"fn": answering(run, 5), "inputs": [*settings, answer], "outputs": outputs, **quiet, **MODELS}
+    prompt, pair, *rest = settings
+    moved = [go.click, prompt.submit, *[widget.input for widget in rest]]
+    gr.on(moved, trigger_mode="always_last", api_name="speculative_decoding", **shared)
+    view.shown(**shared, api_visibility="private")
+    describing = {"fn": describe, "inputs": pair, "outputs": [about, fetch], **hidden}
+    view.shown(**describing)
+    pair.input(lambda: "", None, said, **hidden)
+    pair.input(**describing).then(**shared, api_visibility="private")
+    fetch.click(download, pair, [said, pair], api_visibility="private", concurrency_limit=2).then(
+        **describing
+    ).success(**shared, api_visibility="private")
+    halt.click(stop, queue=False, **hidden)
+    for button, (stage, changes) in zip(tries, TRIES, strict=True):
+        button.click(lambda changes=changes: start(**changes), None, settings, **hidden).then(
+            **shared, api_visibility="private"
+        ).then(None, None, None, js=to_stage(SLUG, stage), api_visibility="private")
+    judge.click(
+        answering(hold_court, 2),
+        [prompt, pair, *settings[4:8], samples],
+        [alarm, court, sentence],
+        api_name="speculative_decoding_court",
+        **quiet,
+        **MODELS,
+    )
+    view.shown(None, None, controls_fold, js=FOLD_ON_PHONE, **hidden)
+    view.shown(None, kept, answer, js=recall(SLUG), **hidden)
+
+
+TOPIC = Topic(
+    SLUG,
+    "Speculative decoding",
+    "Speculative decoding",
+    "Faster decoding",
+    "A small model drafts, a large one checks, and the text is exactly the large one's.",
+    build,
+)

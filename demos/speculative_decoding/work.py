@@ -1,0 +1,149 @@
+"""What the page's events run: the models of the zoo on the visitor's settings."""
+
+from collections.abc import Callable, Iterator
+
+import torch
+
+from demos.kit.device import on_gpu
+from demos.kit.hub import fetch, on_disk
+from demos.kit.inputs import InputError
+from demos.kit.models import Loaded, load, same_tokenizer
+from demos.kit.runs import Runs
+from demos.kit.zoo import ModelSpec
+from demos.speculative_decoding.algorithm import SpeculationTrace, decode, speculate
+from demos.speculative_decoding.controls import DRAFT, ORACLE, PAIRS, CourtSettings, Settings
+from demos.speculative_decoding.court import Hearing, hear
+from demos.speculative_decoding.race import Race
+from demos.speculative_decoding.sampling import Sampling
+
+SMALL = 20_000_000  # parameters
+DEFAULT_THREADS = torch.get_num_threads()
+
+Written = tuple[Race, dict[int, str]]
+RUNS: Runs[Written] = Runs(max_bytes=200_000_000, seconds=1800, size=lambda written: written[0].nbytes)
+HEARINGS: Runs[tuple[Hearing, ...]] = Runs(max_bytes=20_000_000, seconds=1800, size=lambda said: 20_000)
+
+
+@on_gpu(seconds=60)
+def write(settings: Settings, before_pass: Callable[[], None]) -> Iterator[Written]:
+    """The race after each block, then with the plain text, and the text of each token in it.
+
+    Raises InputError for a prompt that does not fit, LoadError where a model cannot be had.
+    """
+    small_spec, target_spec = PAIRS[settings.pair]
+    # Both are loaded whatever the source, so that a change of the source costs no wait.
+    with load(target_spec) as target, load(small_spec) as small:
+        check_pair(target, small)
+        ids = prompt_ids(target, settings.prompt)
+        draft = {DRAFT: small.model, ORACLE: target.model}.get(settings.source)
+        before_pass = on_threads(target.spec, before_pass)
+        options = {
+            "max_new_tokens": settings.tokens,
+            "sampling": Sampling(settings.temperature, settings.top_k, settings.top_p),
+            "seed": settings.seed,
+            "before_pass": before_pass,
+        }
+        words = {token: word(target.reader, token) for token in ids[0].tolist()}
+        prompt, blocks, plain = tuple(ids[0].tolist()), [], []
+
+        def race(done: bool) -> Written:
+            text = SpeculationTrace.of(blocks)
+            seen = [t for b in blocks for t in _tokens(b)] + [t for s in plain for t in (s.token,)]
+            words.update({token: word(target.reader, token) for token in {*seen} - {*words}})
+            return Race(prompt, text, tuple(plain), settings.draft_length, done), dict(words)
+
+        _warm(target.model, small.model, ids)
+        for block in speculate(target.model, draft, ids, draft_length=settings.draft_length, **options):
+            blocks.append(block)
+            yield race(False)
+        plain.extend(decode(target.model, ids, **options))
+        yield race(True)
+
+
+@on_gpu(seconds=60)
+def hold_court(settings: CourtSettings, before_pass: Callable[[], None]) -> Iterator[tuple[Hearing, ...]]:
+    """All hearings so far, after each. Errors as in `write`."""
+    draft_spec, target_spec = PAIRS[settings.pair]
+    hearings = []
+    with load(target_spec) as target, load(draft_spec) as draft:
+        check_pair(target, draft)
+        ids = prompt_ids(target, settings.prompt)
+        if ids.shape[1] > target.model.config.max_position_embeddings - 2:
+            raise InputError(
+                f"The court needs two places after the prompt, so at most "
+                f"{target.model.config.max_position_embeddings - 2} tokens; got {ids.shape[1]}."
+            )
+        sampling = Sampling(settings.temperature, settings.top_k, settings.top_p)
+        before_pass = on_threads(target.spec, before_pass)
+        for hearing in hear(
+            target.model, draft.model, ids, sampling=sampling, samples=settings.samples, seed=settings.seed,
+            before_pass=before_pass,
+        ):  # fmt: skip
+            hearings.append(hearing)
+            yield tuple(hearings)
+
+
+def on_threads(spec: ModelSpec, before_pass: Callable[[], None]) -> Callable[[], None]:
+    """before_pass, on as many threads as a model of this size can use.
+
+    A pass of a few million weights is over before a second thread has begun, and on a machine that does
+    other things too it then waits for that thread. The number belongs to the thread that computes, which
+    Gradio may change from one block to the next.
+    """
+    threads = 1 if spec.parameters < SMALL else DEFAULT_THREADS
+
+    def check() -> None:
+        torch.set_num_threads(threads)
+        before_pass()
+
+    return check
+
+
+def fetch_pair(pair: str, progress: Callable[[int, int], None]) -> None:
+    """Both models of a pair on disk. progress: bytes here, bytes in all, of one after the other.
+
+    Raises LoadError where one cannot be had.
+    """
+    for spec in PAIRS[pair]:
+        if spec.source == "hub":
+            fetch(spec, progress)
+
+
+def missing(pair: str) -> list[ModelSpec]:
+    """The models of a pair that are not on disk."""
+    return [spec for spec in PAIRS[pair] if spec.source == "hub" and not on_disk(spec)]
+
+
+def check_pair(target: Loaded, draft: Loaded) -> None:
+    """Raises InputError where the two do not share a tokenizer."""
+    difference = same_tokenizer(target.reader, draft.reader)
+    if difference:
+        raise InputError(f"Draft and target must have the same tokenizer: {difference}")
+
+
+def prompt_ids(target: Loaded, prompt: str) -> torch.Tensor:
+    """The prompt's ids [1, T]. Raises InputError where they are more than the target's context."""
+    ids = target.reader(prompt, return_tensors="pt")["input_ids"]
+    context = target.model.config.max_position_embeddings
+    if not 1 <= ids.shape[1] <= context:
+        raise InputError(f"The prompt must have 1 to {context} tokens; got {ids.shape[1]}.")
+    return ids
+
+
+def word(tokenizer, token: int) -> str:
+    """A token as text; a part of a character, which is no text by itself, as its bytes."""
+    text = tokenizer.decode([token])
+    return "⟨" + tokenizer.convert_ids_to_tokens(token) + "⟩" if "�" in text else text
+
+
+@torch.inference_mode()
+def _warm(target, draft, ids: torch.Tensor) -> None:
+    """One pass of each model, so that none of the measured ones is the first, which allocates."""
+    for model in (target, draft):
+        model(input_ids=ids[:, :1].to(model.device).clamp(max=model.config.vocab_size - 1))
+
+
+def _tokens(block) -> list[int]:
+    """Every token that the block's record names."""
+    named = [t for d in block.drafted for t in (d.token, *d.p_top.tokens, *d.q_top.tokens)]
+    return [*named, block.last, *block.last_top.tokens]
