@@ -8,6 +8,8 @@ import requests
 import soundfile
 from gradio_client import Client, handle_file
 
+from demos.kit.stops import Check
+from demos.speculative_decoding import controls, work
 from demos.speech_features.algorithm import extract
 from demos.speech_features.controls import form_of
 from demos.speech_features.figures import PANELS
@@ -23,6 +25,10 @@ START = {
     "preset": "LECTURE",
     "answer": None,
 }
+SPECULATION = (
+    *("prompt", "pair", "source", "draft_length", "temperature"),
+    *("top_k", "top_p", "seed", "tokens"),
+)
 WIRE = {"f4": "<f4", "f2": "<f2", "i2": "<i2"}
 
 
@@ -159,6 +165,42 @@ def test_every_public_event_has_a_name(client):
     }
     names = [p["parameter_name"] for p in api["named_endpoints"]["/speech_features"]["parameters"]]
     assert "window_ms" in names and "param_7" not in names
+
+
+def test_speculation_streams_what_the_algorithm_decides(client):
+    """The tokens from the page's API beside the plain function's, block by block."""
+    asked = dict(zip(SPECULATION, controls.start(seed=5, draft_length=3), strict=True))
+    job = client.submit(**asked, answer=None, api_name="/speculative_decoding")
+    said, remark, view, caption, formula, _ = job.result()
+    *_, (race, words) = work.write(controls.settings_of(**asked), Check())
+    assert (said, remark) == ("", "")
+    assert [t for block in view["blocks"] for t in block["new"]] == list(race.speculative.tokens)
+    assert [step["x"] for step in view["plain"]] == [step.token for step in race.plain]
+    assert view["words"] == {str(token): text for token, text in words.items()}
+    assert view["done"] and "48 tokens" in caption and "measured" in formula
+    first, second = (client.submit(**asked, answer=None, api_name="/speculative_decoding") for _ in range(2))
+    assert first.result()[2]["key"] == second.result()[2]["key"] == view["key"]  # one run for all three
+
+
+def test_the_court_by_api(client):
+    asked = {"prompt": "The wolf", "pair": controls.POCKET_PAIR, "temperature": 0.8}
+    asked |= {"top_k": 0, "top_p": 1, "seed": 1, "samples": 3000}
+    said, view, caption = client.predict(**asked, api_name="/speculative_decoding_court")
+    *_, hearings = work.hold_court(controls.court_settings_of(**asked), Check())
+    assert said == "" and view["samples"] == [500, 1000, 2000, 3000]
+    for rule in view["rules"]:
+        assert rule["first"][-1] == pytest.approx(hearings[-1].verdicts[rule["name"]].first, rel=1e-5)
+    assert "3,000 samples" in caption
+    refused = client.predict(**(asked | {"temperature": 0}), api_name="/speculative_decoding_court")
+    assert refused[0] == "The court needs a temperature above 0; got 0, where p is one single token."
+
+
+def test_a_pair_that_is_not_here_is_said_and_the_pocket_pair_goes_on(client):
+    pair = "Qwen3-0.6B → Qwen3-1.7B"
+    asked = dict(zip(SPECULATION, controls.start(pair=pair, tokens=8), strict=True))
+    said, remark, view, *_ = client.predict(**asked, answer=None, api_name="/speculative_decoding")
+    assert remark.startswith("Qwen3-0.6B and Qwen3-1.7B must be downloaded first")
+    assert said == "" and len(view["plain"]) == 8
 
 
 def test_files_of_the_machine_are_not_served(app_url):
