@@ -38,6 +38,18 @@ WATCH_EVENT = """() => { window.took = [];
       channel.port2.postMessage(0); };
     requestAnimationFrame(look);
   }, true); }"""
+# From the click on "Write" to the frame that shows the first token of the new text.
+WATCH_TOKEN = """() => { window.took = [];
+  const button = [...document.querySelectorAll('button')].find(b => b.textContent.trim() === 'Write');
+  button.addEventListener('click', event => {
+    const run = document.querySelector('.gb-speculation').dataset, before = run.run, t = event.timeStamp;
+    const look = () => { if (run.run === before) return requestAnimationFrame(look);
+      const channel = new MessageChannel();
+      channel.port1.onmessage = () => window.took.push(performance.now() - t);
+      channel.port2.postMessage(0); };
+    requestAnimationFrame(look);
+  }, true); }"""
+TOKEN_SLACK = 150  # milliseconds that the first token may come after an empty event
 
 
 class Served:
@@ -90,6 +102,17 @@ def cursor(page: Page) -> float:
     return statistics.median(page.evaluate("window.took"))
 
 
+def first_token(page: Page) -> float:
+    """Each time with another prompt, so that nothing is cached."""
+    page.evaluate(WATCH_TOKEN)
+    for n in range(15):
+        page.get_by_label("Prompt").fill(f"There were {n} little dwarfs who")
+        page.get_by_role("button", name="Write").click()
+        page.wait_for_function(f"window.took.length > {n}")
+        page.wait_for_selector(".gb-speculation[data-done=true]")
+    return statistics.median(page.evaluate("window.took"))
+
+
 def empty_event(page: Page) -> float:
     page.evaluate(WATCH_EVENT)
     for n in range(40):
@@ -138,6 +161,13 @@ def rows() -> Iterator[Row]:
                 f"cursor to changed picture, stage {stage}", "an empty Gradio event", cursor(page),
                 empty_event(other), "ms", 2.0,
             )  # fmt: skip
+        page.goto(f"{app.url}?topic=speculative-decoding")
+        page.wait_for_selector("#speculation-view [data-done=true]")
+        page.wait_for_timeout(1000)
+        yield Row(
+            "click to the first token on the page", f"an empty Gradio event and {TOKEN_SLACK} ms",
+            first_token(page), empty_event(other) + TOKEN_SLACK, "ms", 1.0,
+        )  # fmt: skip
         browser.close()
     peer = "a Gradio app with one button"
     yield Row("first interactive page: contents", peer, median["contents"], median["plain"], "ms", 1.5)
@@ -147,6 +177,6 @@ def rows() -> Iterator[Row]:
     yield Row("start of the server and first page", peer, seconds[0] + median["contents"] / 1000,
               seconds[1] + median["plain"] / 1000, "s", 1.5)  # fmt: skip
     yield Row("resident memory after the start", peer, *fresh, "MiB")
-    yield Row("resident memory after the topic was used", peer, app.megabytes, plain.megabytes, "MiB")
+    yield Row("resident memory after the topics were used", peer, app.megabytes, plain.megabytes, "MiB")
     for served in ours:
         served.stop()

@@ -1,4 +1,5 @@
-"""The pocket pair: our loops with their whole record against transformers' own, in float32 on a CPU."""
+"""Our loops with their whole record against transformers' own: the pocket pair in float32 on a CPU, and on
+a GPU, where there is one, random weights of SmolLM2's shapes in bfloat16."""
 
 import statistics
 from collections.abc import Iterator
@@ -7,13 +8,27 @@ import torch
 
 from benchmarks.timing import Row, interleaved
 from demos.kit.models import load
+from demos.kit.torchvision_shim import register_missing_operators
 from demos.kit.zoo import MODELS
 from demos.speculative_decoding import controls, work
 from demos.speculative_decoding.algorithm import SpeculationTrace, decode, speculate
 from demos.speculative_decoding.race import MOST, Race, best_length
 from demos.speculative_decoding.sampling import Sampling
 
+register_missing_operators()  # before transformers is imported
+
+from transformers import LlamaConfig, LlamaForCausalLM  # noqa: E402
+
 TOKENS, K, ROUNDS = 96, 4, 9
+# The shapes of SmolLM2-135M and SmolLM2-360M, as their configurations have them.
+SMOLLM2_135M = {
+    **{"hidden_size": 576, "intermediate_size": 1536, "num_hidden_layers": 30},
+    **{"num_attention_heads": 9, "num_key_value_heads": 3},
+}
+SMOLLM2_360M = {
+    **{"hidden_size": 960, "intermediate_size": 2560, "num_hidden_layers": 32},
+    **{"num_attention_heads": 15, "num_key_value_heads": 5},
+}
 PROMPTS = (controls.PROMPT, "The old woman looked at the wolf and", "In the middle of the wood stood")
 
 
@@ -21,12 +36,27 @@ def rows() -> Iterator[Row]:
     torch.set_num_threads(1)  # as the page runs models of this size
     target, draft = (load(MODELS[f"fairy-{name}"], "cpu", torch.float32) for name in ("target", "draft"))
     with target, draft:
-        yield from _rows(target.model, draft.model, target.reader)
+        prompts = [target.reader(text, return_tensors="pt")["input_ids"] for text in PROMPTS]
+        yield from _rows(target.model, draft.model, prompts, "")
     torch.set_num_threads(work.DEFAULT_THREADS)
+    if torch.cuda.is_available():
+        card = torch.cuda.get_device_name()
+        target, draft = (_random(shape, "cuda", torch.bfloat16) for shape in (SMOLLM2_360M, SMOLLM2_135M))
+        prompts = [
+            torch.randint(0, 49152, (1, 16), generator=torch.Generator().manual_seed(n)) for n in range(3)
+        ]
+        yield from _rows(target, draft, prompts, f"{card}, ")
 
 
-def _rows(target, draft, reader) -> Iterator[Row]:
-    prompts = [reader(text, return_tensors="pt")["input_ids"] for text in PROMPTS]
+def _random(shape: dict, device: str, dtype: torch.dtype) -> LlamaForCausalLM:
+    """A model of this shape with random weights, which decides on no text but costs the same time."""
+    torch.manual_seed(0)
+    config = LlamaConfig(**shape, vocab_size=49152, max_position_embeddings=8192, tie_word_embeddings=True,
+                         eos_token_id=None, bos_token_id=None, pad_token_id=0)  # fmt: skip
+    return LlamaForCausalLM(config).to(device, dtype).eval()
+
+
+def _rows(target, draft, prompts: list[torch.Tensor], where: str) -> Iterator[Row]:
     draft.generation_config.update(
         num_assistant_tokens=K, num_assistant_tokens_schedule="constant", assistant_confidence_threshold=0.0
     )
@@ -37,6 +67,7 @@ def _rows(target, draft, reader) -> Iterator[Row]:
             options = {"do_sample": True, "temperature": sampling.temperature, "top_k": 0, "top_p": 1.0}
         made = 0
         for ids in prompts:
+            ids = ids.to(target.device)
             text = target.generate(
                 ids, attention_mask=torch.ones_like(ids), max_new_tokens=TOKENS, pad_token_id=0,
                 assistant_model=assistant, **options,
@@ -62,10 +93,15 @@ def _rows(target, draft, reader) -> Iterator[Row]:
         }
         made, took = {key: call() for key, call in calls.items()}, interleaved(calls, ROUNDS)
         each = {key: took[key] / made[key] for key in calls}
-        yield Row(f"speculate, K = {K}, {name}, a token", "transformers' assisted generation",
+        yield Row(f"{where}speculate, K = {K}, {name}, a token", "transformers' assisted generation",
                   each["ours"], each["theirs"], "ms", 1.0)  # fmt: skip
         yield Row(
-            f"decode, {name}, a token", "transformers' generate", each["plain"], each["generate"], "ms", 1.0
+            f"{where}decode, {name}, a token",
+            "transformers' generate",
+            each["plain"],
+            each["generate"],
+            "ms",
+            1.0,
         )
         letters = [
             costs
@@ -86,7 +122,7 @@ def _rows(target, draft, reader) -> Iterator[Row]:
             f"by theory K = {best_length(alpha, c, v)}"
         )
         yield Row(
-            f"speculate, best {said}",
+            f"{where}speculate, best {said}",
             f"decode, {name}",
             rates[best],
             took["plain"] / made["plain"],
