@@ -9,6 +9,13 @@ from tests.conftest import start_app
 
 FOLDER = Path(__file__).parents[2] / "assets" / "screenshots"
 
+SPEECH, SPECULATION = "?topic=speech-features", "?topic=speculative-decoding"
+READY = {
+    "": "#contents .gb-card",
+    SPEECH: "#speech-view [data-run]",
+    SPECULATION: "#speculation-view [data-done=true]",
+}
+
 
 def main() -> None:
     path = find()
@@ -23,20 +30,20 @@ def main() -> None:
                 viewport={"width": size[0], "height": size[1]}, color_scheme="dark" if dark else "light"
             )
             page.goto(url + query)
-            page.wait_for_selector("#speech-view [data-run]" if query else "#contents .gb-card")
+            page.wait_for_selector(READY[query])
             if act:
                 act(page)
             page.wait_for_timeout(1500)
             page.screenshot(path=FOLDER / f"{name}.png")
             page.close()
 
-        speech = "?topic=speech-features"
         shot("contents")
-        shot("speech", speech, act=lambda page: page.click("#speech-stage-4"))
-        shot("alias", speech, dark=True, act=alias)
+        shot("speculation", SPECULATION)
+        shot("speech", SPEECH, act=lambda page: page.click("#speech-stage-4"))
+        shot("alias", SPEECH, dark=True, act=alias)
         shot(
             "phone",
-            speech,
+            SPEECH,
             size=(390, 844),
             act=lambda page: page.locator("#speech-view").scroll_into_view_if_needed(),
         )
