@@ -30,6 +30,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
+from demos.kit.device import device
 from demos.kit.torchvision_shim import register_missing_operators
 
 register_missing_operators()  # before transformers is imported
@@ -153,12 +154,13 @@ def train(name: str, args, tokens: np.ndarray, validation: np.ndarray, teacher=N
     drop_out(model, args.dropout)
     budget = 60 * (args.target_minutes if name == "target" else args.draft_minutes)
     state = {"step": 0, "seconds": 0.0, "best": math.inf, "tokens": 0, "checked": 0.0}
+    state["machine"] = machine(device)
     last = folder / "last.pt"
     if last.exists():
         saved = torch.load(last, map_location=device, weights_only=False)
         model.load_state_dict(saved["model"])
         optimizer.load_state_dict(saved["optimizer"])
-        state = saved["state"]
+        state |= saved["state"]
     stopped = []
     signal.signal(signal.SIGTERM, lambda *_: stopped.append(True))
     recent: list[float] = []
@@ -194,11 +196,9 @@ def train(name: str, args, tokens: np.ndarray, validation: np.ndarray, teacher=N
         random = np.random.default_rng([args.seed, state["step"]])  # so a resumed run sees the same
         starts = random.integers(0, len(tokens) - length - 1, per_step // length)
         batch = torch.from_numpy(np.stack([tokens[s : s + length + 1] for s in starts])).to(device)
-        offset = torch.from_numpy(random.integers(0, CONTEXT - length + 1, (len(starts), 1))).to(device)
-        positions = torch.arange(length, device=device)[None] + offset
         model.train()
         with torch.autocast(device, torch.bfloat16):
-            logits = model(input_ids=batch[:, :-1], position_ids=positions).logits.float().flatten(0, 1)
+            logits = model(input_ids=batch[:, :-1]).logits.float().flatten(0, 1)
             loss = F.cross_entropy(logits, batch[:, 1:].flatten())
             if teacher is not None:
                 with torch.no_grad():
@@ -244,9 +244,13 @@ def export(args, texts: dict[str, str]) -> None:
         model, out = best_model(name, args), args.out / slug
         state = torch.load(args.runs / name / "last.pt", map_location="cpu", weights_only=False)["state"]
         card = {
-            "command": f"python -m training.language all --size {args.size}",
+            "command": (
+                f"python -m training.language all --size {args.size} --seed {args.seed} "
+                f"--target-minutes {args.target_minutes:g} --draft-minutes {args.draft_minutes:g} "
+                f"--dropout {args.dropout:g}"
+            ),
             "seed": args.seed,
-            "machine": machine(args.device),
+            "machine": state["machine"],
             "minutes": round(state["seconds"] / 60, 1),
             "steps": state["step"],
             "training_tokens": state["tokens"],
@@ -307,11 +311,11 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--dropout", type=float, default=0.1)
     parser.add_argument("--distill", action="store_true", help="draft: learn the target's whole law")
-    parser.add_argument("--target-minutes", type=float, default=40)
-    parser.add_argument("--draft-minutes", type=float, default=10)
+    parser.add_argument("--target-minutes", type=float, default=44)
+    parser.add_argument("--draft-minutes", type=float, default=8)
     parser.add_argument("--check-minutes", type=float, default=4)
     args = parser.parse_args()
-    args.device = "cuda" if torch.cuda.is_available() else "cpu"
+    args.device = device()
     args.runs.mkdir(parents=True, exist_ok=True)
     texts = books(args.data)
     if args.stage in ("all", "tokenizer") and not (args.runs / "tokenizer").exists():
