@@ -1,4 +1,5 @@
-"""Many short texts of a tiny pair, counted: `python -m tests.speculative_samples SOURCE T K P`.
+"""Many short texts of a tiny pair, counted: `python -m tests.speculative_samples SOURCE T K P`, or the
+lengths of their blocks: `python -m tests.speculative_samples lengths K`.
 
 In a process of its own, because the type checks of the test run would cost it minutes.
 """
@@ -27,8 +28,10 @@ class Bigram:
     generation_config = SimpleNamespace(eos_token_id=None)
     config = SimpleNamespace(vocab_size=8, max_position_embeddings=64)
 
-    def __init__(self, seed: int):
+    def __init__(self, seed: int, fixed: bool = False):
         self.table = torch.randn(8, 8, generator=torch.Generator().manual_seed(seed)) * 1.5
+        if fixed:
+            self.table = self.table[:1].expand(8, 8)
 
     def __call__(self, input_ids, cache, use_cache, logits_to_keep):
         cache = cache or SimpleNamespace(crop=lambda removed: None)
@@ -36,6 +39,7 @@ class Bigram:
 
 
 SMALL, SMALL_DRAFT = Bigram(5), Bigram(6)
+FIXED, FIXED_DRAFT = Bigram(5, fixed=True), Bigram(6, fixed=True)
 SOURCES = {"draft": SMALL_DRAFT, "lookup": None}
 
 
@@ -49,7 +53,17 @@ def count(draft, sampling: Sampling, samples: int = SAMPLES) -> list[list[int]]:
     return counts
 
 
+def lengths(k: int) -> list[int]:
+    """Tokens of each whole block of many texts with fixed laws."""
+    options = {"max_new_tokens": 50, "draft_length": k, "sampling": Sampling(1.0)}
+    texts = (speculate(FIXED, FIXED_DRAFT, PROMPT, seed=seed, **options) for seed in range(400))
+    return [len(block.new) for text in texts for block in text if len(block.drafted) == k]
+
+
 if __name__ == "__main__":
     torch.set_num_threads(1)
+    if sys.argv[1] == "lengths":
+        print(json.dumps(lengths(int(sys.argv[2]))))
+        sys.exit()
     source, temperature, top_k, top_p = sys.argv[1:]
     print(json.dumps(count(SOURCES[source], Sampling(float(temperature), int(top_k), float(top_p)))))

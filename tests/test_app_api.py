@@ -25,10 +25,6 @@ START = {
     "preset": "LECTURE",
     "answer": None,
 }
-SPECULATION = (
-    *("prompt", "pair", "source", "draft_length", "temperature"),
-    *("top_k", "top_p", "seed", "tokens"),
-)
 WIRE = {"f4": "<f4", "f2": "<f2", "i2": "<i2"}
 
 
@@ -169,7 +165,7 @@ def test_every_public_event_has_a_name(client):
 
 def test_speculation_streams_what_the_algorithm_decides(client):
     """The tokens from the page's API beside the plain function's, block by block."""
-    asked = dict(zip(SPECULATION, controls.start(seed=5, draft_length=3), strict=True))
+    asked = controls.start(seed=5, draft_length=3)
     job = client.submit(**asked, answer=None, api_name="/speculative_decoding")
     said, remark, view, caption, formula, _ = job.result()
     *_, (race, words) = work.write(controls.settings_of(**asked), Check())
@@ -185,7 +181,7 @@ def test_speculation_streams_what_the_algorithm_decides(client):
 def test_the_court_by_api(client):
     asked = {"prompt": "The wolf", "pair": controls.POCKET_PAIR, "temperature": 0.8}
     asked |= {"top_k": 0, "top_p": 1, "seed": 1, "samples": 3000}
-    said, view, caption = client.predict(**asked, api_name="/speculative_decoding_court")
+    said, _, view, caption = client.predict(**asked, api_name="/speculative_decoding_court")
     *_, hearings = work.hold_court(controls.court_settings_of(**asked), Check())
     assert said == "" and view["samples"] == [500, 1000, 2000, 3000]
     for rule in view["rules"]:
@@ -197,7 +193,7 @@ def test_the_court_by_api(client):
 
 def test_a_pair_that_is_not_here_is_said_and_the_pocket_pair_goes_on(client):
     pair = "Qwen3-0.6B → Qwen3-1.7B"
-    asked = dict(zip(SPECULATION, controls.start(pair=pair, tokens=8), strict=True))
+    asked = controls.start(pair=pair, tokens=8)
     said, remark, view, *_ = client.predict(**asked, answer=None, api_name="/speculative_decoding")
     assert remark.startswith("Qwen3-0.6B and Qwen3-1.7B must be downloaded first")
     assert said == "" and len(view["plain"]) == 8

@@ -4,7 +4,6 @@ import inspect
 import pickle
 import subprocess
 import sys
-import threading
 from pathlib import Path
 
 import gradio as gr
@@ -39,33 +38,26 @@ def test_the_source_shown_is_the_source_that_runs():
         source_of(path, "nothing")
 
 
-def test_a_stop_reaches_the_newest_run_of_its_session_alone():
+def test_a_stop_reaches_every_run_of_its_session_and_no_other():
     stops = Stops()
-    old, new, other = stops.begin("a"), stops.begin("a"), stops.begin("b")
-    stops.stop("a")
-    stops.stop("nobody")
-    old(), other()
-    with pytest.raises(StoppedError):
-        new()
-    again = stops.begin("a")
-    again()
-
-
-def test_stops_are_bounded():
-    stops = Stops(most=2)
-    first = stops.begin("1")
-    for name in "23":
-        stops.begin(name)
-    stops.stop("1")
-    first()  # forgotten, so it cannot be reached any more
-    assert threading.active_count() < 100
+    with stops.run("a") as one, stops.run("a") as two, stops.run("b") as other:
+        one(), two()
+        stops.stop("a")
+        stops.stop("nobody")
+        for check in (one, two):
+            with pytest.raises(StoppedError):
+                check()
+        other()
+    with stops.run("a") as again:
+        again()
+    assert stops._checks == {}  # what has ended is forgotten
 
 
 def test_a_check_goes_to_another_process():
     stops = Stops()
-    check = stops.begin("a")
-    stops.stop("a")
-    pickle.loads(pickle.dumps(check))()
+    with stops.run("a") as check:
+        stops.stop("a")
+        pickle.loads(pickle.dumps(check))()
 
 
 def test_a_streaming_handler_says_what_was_wrong_and_keeps_what_it_had_shown():

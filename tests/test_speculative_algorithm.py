@@ -16,7 +16,7 @@ from transformers.generation import TemperatureLogitsWarper, TopKLogitsWarper, T
 from demos.speculative_decoding.algorithm import SpeculationTrace, accept, decode, residual, speculate, tops
 from demos.speculative_decoding.drafts import Cached, PromptLookup
 from demos.speculative_decoding.sampling import Sampling, draw
-from tests.speculative_samples import PROMPT, SAMPLES, SMALL
+from tests.speculative_samples import FIXED, FIXED_DRAFT, PROMPT, SAMPLES, SMALL
 
 ROOT = Path(__file__).parents[1]
 GREEDY = Sampling(temperature=0)
@@ -147,7 +147,7 @@ def test_an_oracle_is_always_accepted():
 def test_the_blocks_record_what_happened():
     trace = text(TARGET, DRAFT, prompt(5), 4, Sampling(1.0), seed=1, n=40)
     assert list(trace.tokens) == [t for block in trace.blocks for t in block.new]
-    assert {block.kind for block in trace.blocks} == {"bonus", "resampled"}
+    assert {"bonus", "resampled"} <= {block.kind for block in trace.blocks}
     for block in trace.blocks:
         for i, d in enumerate(block.drafted):
             assert d.p_top.rest + sum(d.p_top.probabilities) == pytest.approx(1, abs=1e-5)
@@ -308,22 +308,19 @@ def test_prompt_lookup_is_lossless_too():
 
 def test_tokens_per_block_match_the_closed_form():
     """With p and q held fixed: (1 - a^(K+1)) / (1 - a) tokens a block (Leviathan et al., eq. 1)."""
-    g = torch.Generator().manual_seed(0)
-    p, q = (torch.rand(12, generator=g).pow(2) for _ in range(2))
-    p, q = p / p.sum(), q / q.sum()
-    a, k, n = float(torch.minimum(p, q).sum()), 4, 20_000
-    lengths = []
-    for _ in range(n):
-        length = 1
-        for _ in range(k):
-            x = draw(q, float(torch.rand((), generator=g)))
-            if not accept(float(p[x]), float(q[x]), float(torch.rand((), generator=g))):
-                break
-            length += 1
-        lengths.append(float(length))
-    measured = torch.tensor(lengths)
+    k, laws = 3, []
+    for model in (FIXED, FIXED_DRAFT):  # the same law after every token
+        assert (model.table == model.table[0]).all()
+        laws.append(model.table[0].softmax(-1))
+    a = float(torch.minimum(*laws).sum())
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.speculative_samples", "lengths", str(k)],
+        capture_output=True, text=True, cwd=ROOT, check=True,
+    )  # fmt: skip
+    measured = torch.tensor(json.loads(done.stdout), dtype=torch.float64)
+    assert len(measured) > 5000
     expected = (1 - a ** (k + 1)) / (1 - a)
-    assert abs(measured.mean() - expected) < 4 * measured.std() / math.sqrt(n)
+    assert abs(measured.mean() - expected) < 4 * measured.std() / math.sqrt(len(measured))
 
 
 def test_tops_are_the_likeliest():

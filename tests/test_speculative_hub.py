@@ -8,7 +8,6 @@ import pytest
 import torch
 
 from demos.kit import models
-from demos.kit.inputs import InputError
 from demos.kit.models import Shelf
 from demos.speculative_decoding import controls, handlers
 from tests.test_hub import SPEC, origin, server  # noqa: F401
@@ -26,7 +25,7 @@ def tiny_pair(server, monkeypatch):  # noqa: F811
 def run(pair: str = TINY, seed: int = 1):
     """remark, view, caption, formula, verdict at the end."""
     settings = controls.start(pair=pair, prompt="the old", tokens=12, seed=seed)
-    *_, last = handlers.run(*settings, None, VISITOR)
+    *_, last = handlers.run(**settings, answer=None, request=VISITOR)
     return last
 
 
@@ -43,8 +42,9 @@ def test_the_cost_stands_there_before_the_download():
     remark, view, *_ = run()
     assert remark.startswith("Tiny and Tiny must be downloaded first")
     assert len(view["plain"]) == 12  # by the pocket pair
-    with pytest.raises(InputError, match="must be downloaded first"):
-        list(handlers.hold_court("the old", TINY, 1, 0, 1, 1, 1000, VISITOR))
+    assert remark.endswith("with the button under the models. The pocket pair goes on.")
+    *_, (remark, view, said) = handlers.hold_court("the old", TINY, 0.9, 0, 1, 1, 1000, VISITOR)
+    assert remark.endswith("The pocket pair goes on.") and view["done"] == 1000 and "1,000 samples" in said
 
 
 def test_a_pair_comes_and_writes():

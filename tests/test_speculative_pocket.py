@@ -12,6 +12,7 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from demos.kit.hub import LoadError
 from demos.kit.inputs import InputError
 from demos.kit.models import POCKET, load, same_tokenizer
 from demos.kit.stops import Check, StoppedError
@@ -120,13 +121,25 @@ def test_an_end_token_ends_the_text(pair):
         target.model.generation_config.eos_token_id = end
 
 
+COURT = controls.court_settings_of("The fox", controls.POCKET_PAIR, 1, 0, 1, 1, 1000)
+
+
 def settings(**changes) -> controls.Settings:
-    return controls.settings_of(*controls.start(**changes))
+    return controls.settings_of(**controls.start(**changes))
 
 
-def test_work_gives_the_race_block_by_block():
+def test_work_gives_the_race_as_it_grows(monkeypatch):
+    monkeypatch.setattr(work, "PAUSE", 0.0)
     states = list(work.write(settings(), Check()))
-    assert [len(race.speculative.blocks) for race, _ in states[:-1]] == list(range(1, len(states)))
+    blocks, steps = (
+        [len(x) for x in column]
+        for column in zip(*((r.speculative.blocks, r.plain) for r, _ in states), strict=True)
+    )
+    n = blocks[-1]
+    assert blocks == [*range(1, n + 1), *[n] * 49] and steps == [*[0] * n, *range(1, 49), 48]
+    assert [race.done for race, _ in states] == [False] * (n + 48) + [True]
+    monkeypatch.setattr(work, "PAUSE", 1000.0)
+    assert len(list(work.write(settings(), Check()))) == 2  # the first and the last
     race, words = states[-1]
     assert race.done and not states[-2][0].done
     assert len(race.speculative.tokens) == len(race.plain) == 48
@@ -168,6 +181,23 @@ def test_a_stop_frees_the_models_within_one_pass():
                 controls.court_settings_of("The fox", controls.POCKET_PAIR, 1, 0, 1, 1, 1000), count
             )
         )
+
+
+def test_memory_that_runs_out_in_a_pass_is_a_sentence_and_the_models_are_given_back():
+    def full() -> None:
+        raise torch.OutOfMemoryError("no more")
+
+    for runs in (work.write(settings(), full), work.hold_court(COURT, full)):
+        with pytest.raises(LoadError, match="Fairy tales, target was expected to suffice; it ran out"):
+            list(runs)
+
+
+def test_a_run_leaves_the_number_of_threads_as_it_was():
+    before, seen = torch.get_num_threads(), []
+    torch.set_num_threads(2)
+    list(work.write(settings(tokens=8), lambda: seen.append(torch.get_num_threads())))
+    assert set(seen) == {1} and torch.get_num_threads() == 2
+    torch.set_num_threads(before)
 
 
 def test_prompts_that_do_not_fit_are_refused_with_the_numbers():
@@ -260,7 +290,7 @@ from demos.speculative_decoding import work, controls
 from demos.kit.stops import Check
 import transformers.models.llama.modeling_llama, transformers.generation
 before = psutil.Process().memory_info().rss
-settings = controls.settings_of(*controls.start())
+settings = controls.settings_of(**controls.start())
 for _ in range(3):
     *_, last = work.write(settings, Check())
 print((psutil.Process().memory_info().rss - before) / 1e6)

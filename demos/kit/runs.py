@@ -80,8 +80,9 @@ class Runs(Generic[T]):
                     place.size, place.used = self._size(place.run), self._clock()
                     self._places[key] = place  # it may have been dropped while it ran
                     self._shrink(keep=key)
-            else:
-                yield key, place.run
+                return
+            run = place.run
+        yield key, run
 
     def find(self, key: str) -> T:
         """The run with this key. Raises InputError where it is no longer kept."""

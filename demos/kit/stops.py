@@ -1,7 +1,8 @@
 """Stop buttons: a run looks here before each pass of a model."""
 
 import threading
-from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 
 class StoppedError(Exception):
@@ -35,23 +36,26 @@ class Stops:
     looked at before each pass frees the model within one.
     """
 
-    def __init__(self, most: int = 1000):
-        self._most, self._lock = most, threading.Lock()
-        self._checks: OrderedDict[str, Check] = OrderedDict()
+    def __init__(self):
+        self._lock = threading.Lock()
+        self._checks: dict[str, list[Check]] = {}
 
-    def begin(self, session: str) -> Check:
-        """The check of a new run of this session."""
+    @contextmanager
+    def run(self, session: str) -> Iterator[Check]:
+        """The check of a run of this session, which can be stopped until the block ends."""
         check = Check()
         with self._lock:
-            self._checks[session] = check
-            self._checks.move_to_end(session)
-            while len(self._checks) > self._most:
-                self._checks.popitem(last=False)
-        return check
+            self._checks.setdefault(session, []).append(check)
+        try:
+            yield check
+        finally:
+            with self._lock:
+                self._checks[session].remove(check)
+                if not self._checks[session]:
+                    del self._checks[session]
 
     def stop(self, session: str) -> None:
-        """Ends the session's newest run before its next pass; nothing where none is under way."""
+        """Ends the session's runs, each before its next pass; nothing where none is under way."""
         with self._lock:
-            check = self._checks.get(session)
-        if check:
-            check.set()
+            for check in self._checks.get(session, ()):
+                check.set()

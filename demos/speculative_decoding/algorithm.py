@@ -78,7 +78,8 @@ def _block(
     accepted = sum(ok for _, ok in judged)
     full = accepted == len(tokens)
     law = p[accepted] if full else residual(p[accepted], q[accepted])
-    last = draw(law, uniform())
+    last_uniform = uniform()
+    last = draw(law, last_uniform)
 
     new = [*tokens[:accepted], last]
     cut = next((n for n, token in enumerate(new, 1) if token in ends), len(new))
@@ -89,7 +90,9 @@ def _block(
     return Block(
         drafted=_drafted(tokens, judged, p[:-1], torch.stack(q)) if tokens else (),
         last=last,
-        kind="bonus" if full else "resampled",
+        kind="target" if not tokens else "bonus" if full else "resampled",
+        last_p=float(law[last]),
+        last_uniform=last_uniform,
         last_top=tops(law[None])[0],
         new=tuple(new[:cut]),
         caches=(before, read, (target.cached, source.cached)),

@@ -37,8 +37,9 @@ LABELS = {
     "samples": "Samples under each rule",
 }
 PROMPT = "Once upon a time there was a king who"
-# Each thing to try: the stage it is about, and the settings that differ from the start.
-# In the order of the lesson's list.
+# Each thing to try: the stage it is about, and the settings that differ from the start; those of OWN stay
+# as the visitor has them. In the order of the lesson's list.
+OWN = ("prompt", "pair", "seed", "tokens")
 TRIES = ((3, {"source": ORACLE}), (3, {"temperature": 0}), (4, {"draft_length": 8}))
 
 
@@ -77,7 +78,7 @@ def settings_of(prompt, pair, source, draft_length, temperature, top_k, top_p, s
         check_choice("The pair of models", pair, PAIR_NAMES),
         check_choice("The source of drafts", source, SOURCES),
         whole("draft_length", draft_length),
-        number("temperature", temperature),
+        check_temperature(temperature),
         whole("top_k", top_k),
         number("top_p", top_p),
         whole("seed", seed),
@@ -87,12 +88,12 @@ def settings_of(prompt, pair, source, draft_length, temperature, top_k, top_p, s
 
 def court_settings_of(prompt, pair, temperature, top_k, top_p, seed, samples) -> CourtSettings:
     """The same for the court. Temperature 0 is refused: a law of one token has no samples to compare."""
-    if number("temperature", temperature) == 0:
+    if check_temperature(temperature) == 0:
         raise InputError("The court needs a temperature above 0; got 0, where p is one single token.")
     return CourtSettings(
         check_prompt(prompt),
         check_choice("The pair of models", pair, PAIR_NAMES),
-        number("temperature", temperature),
+        check_temperature(temperature),
         whole("top_k", top_k),
         number("top_p", top_p),
         whole("seed", seed),
@@ -100,11 +101,11 @@ def court_settings_of(prompt, pair, temperature, top_k, top_p, seed, samples) ->
     )
 
 
-def start(**changes: object) -> list:
-    """The page's settings in its order as they are at the start, but for the changes."""
+def start(**changes: object) -> dict[str, object]:
+    """The page's settings by name, in its order, as they are at the start, but for the changes."""
     values = {"prompt": PROMPT, "pair": POCKET_PAIR, "source": DRAFT}
     values |= {name: RANGES[name][3] for name in RANGES if name != "samples"}
-    return list((values | changes).values())
+    return values | changes
 
 
 def check_prompt(prompt: object) -> str:
@@ -113,7 +114,17 @@ def check_prompt(prompt: object) -> str:
         raise InputError("A prompt of at least one character is expected; got an empty one.")
     if len(prompt) > MAX_CHARACTERS:
         raise InputError(f"A prompt of at most {MAX_CHARACTERS} characters is expected; got {len(prompt)}.")
+    if any("\ud800" <= letter <= "\udfff" for letter in prompt):
+        raise InputError("A prompt of whole characters is expected; got one with half of a surrogate pair.")
     return prompt
+
+
+def check_temperature(value: object) -> float:
+    """0, or what does not drive the logits beyond the numbers there are."""
+    checked, least = number("temperature", value), RANGES["temperature"][2]
+    if 0 < checked < least:
+        raise InputError(f"Temperature must be 0 or at least {least:g}; got {checked:g}.")
+    return checked
 
 
 def number(name: str, value: object) -> float:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from demos.speculative_decoding.sampling import Sampling, draw
@@ -39,6 +39,22 @@ class Draft(Protocol):
         """Forget everything after the first `length` positions."""
 
 
+def known(model, ids: Int[Tensor, "n T"]) -> Int[Tensor, "n T"]:
+    """The ids on the model's device, none beyond its vocabulary.
+
+    A padded vocabulary of the target may hold ids that the draft lacks. It reads its last id instead: a
+    worse guess, never a wrong text.
+    """
+    return ids.to(model.device).clamp(max=model.config.vocab_size - 1)
+
+
+def common(logits: Float[Tensor, "*n U"], vocabulary: int) -> Float[Tensor, "*n V"]:
+    """The columns of the common vocabulary: what the model lacks is -inf, what it has beyond is cut."""
+    logits = logits[..., :vocabulary].float().cpu()  # waits for the device
+    lacking = vocabulary - logits.shape[-1]
+    return torch.nn.functional.pad(logits, (0, lacking), value=-torch.inf) if lacking else logits
+
+
 class Cached:
     """A causal language model with the keys and values of the tokens it has read.
 
@@ -53,21 +69,14 @@ class Cached:
     def read(self, ids: list[int], last: int) -> tuple[Float[Tensor, "last V"], Pass]:
         """Reads what is new in ids, of which it has the first `cached` already.
 
-        Returns the logits after each of the last `last` tokens, and the pass. The columns are those of
-        the common vocabulary: what the model lacks is -inf, what it has beyond is cut.
+        Returns the logits after each of the last `last` tokens, and the pass.
         """
         self.before_pass()
         begun = time.perf_counter()
-        # A padded vocabulary of the target may hold ids that the draft lacks. It reads its last id instead:
-        # a worse guess, never a wrong text.
-        known = self.model.config.vocab_size - 1
-        new = torch.tensor([ids[self.cached :]], device=self.model.device).clamp(max=known)
+        new = known(self.model, torch.tensor([ids[self.cached :]]))
         out = self.model(input_ids=new, cache=self.cache, use_cache=True, logits_to_keep=last)
         self.cache, self.cached = out.cache, len(ids)
-        logits = out.logits[0, -last:, : self.vocabulary].float().cpu()  # waits for the device
-        lacking = self.vocabulary - logits.shape[-1]
-        if lacking:
-            logits = torch.nn.functional.pad(logits, (0, lacking), value=-torch.inf)
+        logits = common(out.logits[0, -last:], self.vocabulary)
         return logits, Pass(begun, (time.perf_counter() - begun) * 1000)
 
     def keep(self, length: int) -> None:

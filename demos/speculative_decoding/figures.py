@@ -11,9 +11,9 @@ from demos.speculative_decoding.court import RULES, SIGMAS, Hearing
 from demos.speculative_decoding.drafts import Pass
 from demos.speculative_decoding.panels import COURT, PANELS
 from demos.speculative_decoding.race import MOST, Race, best_length, speedup, tokens_per_pass
-from demos.speculative_decoding.trace import Block, Drafted, Step, Top
+from demos.speculative_decoding.trace import Block, Drafted, Step
 
-SHOWN = 14  # tokens of two laws that the bars have room for
+SHOWN = 11  # tokens of two laws that the bars have room for, beside all others together
 
 
 def race_view(race: Race, key: str, words: dict[int, str]) -> dict:
@@ -31,7 +31,7 @@ def race_view(race: Race, key: str, words: dict[int, str]) -> dict:
         "K": race.draft_length,
         "blocks": _with_starts(race.speculative.blocks, block_view),
         "plain": _with_starts(race.plain, step_view),
-        "theory": None if costs is None else theory_view(race),
+        "theory": {"why": race.no_costs} if costs is None else theory_view(race),
     }
 
 
@@ -63,7 +63,9 @@ def block_view(block: Block, start: float) -> dict:
         ],
         "last": block.last,
         "kind": block.kind,
-        "law": top_view(block.last_top),
+        "p": _round(block.last_p),
+        "r": _round(block.last_uniform),
+        "law": top_view(block),
         "new": list(block.new),
         "caches": [list(pair) for pair in block.caches],
         "passes": [
@@ -83,22 +85,31 @@ def step_view(step: Step, start: float) -> dict:
     }
 
 
-def laws_view(drafted: Drafted) -> list[list[float]]:
-    """Rows [token, p, q] of the likeliest tokens of both laws, the drafted one among them."""
+def laws_view(drafted: Drafted) -> list[list]:
+    """Rows [token, p, q] of the likeliest tokens of both laws, the drafted one among them; the last row,
+    with token None, is all others together."""
     rows = {drafted.token: (drafted.p, drafted.q)}
     top = drafted.p_top
     rows |= dict(zip(top.tokens, zip(top.probabilities, drafted.q_of_p_top, strict=True), strict=True))
     top = drafted.q_top
     rows |= dict(zip(top.tokens, zip(drafted.p_of_q_top, top.probabilities, strict=True), strict=True))
     likely = sorted(rows, key=lambda token: (token != drafted.token, -max(rows[token])))[:SHOWN]
+    likely = [token for token in likely if max(rows[token]) > 0]
     likely.sort(key=lambda token: -max(rows[token]))
-    return [[token, _round(rows[token][0]), _round(rows[token][1])] for token in likely]
+    rest = [max(0.0, 1 - sum(rows[token][k] for token in likely)) for k in (0, 1)]
+    shown = [[token, *map(_round, rows[token])] for token in likely]
+    return [*shown, [None, *map(_round, rest)]]
 
 
-def top_view(top: Top) -> list[list[float]]:
-    """Rows [token, probability] of a law's likeliest tokens."""
-    pairs = zip(top.tokens, top.probabilities, strict=True)
-    return [[token, _round(p)] for token, p in pairs if p > 0][:SHOWN]
+def top_view(block: Block) -> list[list]:
+    """Rows [token, probability] of the law that the block's last token was drawn from, that token among
+    them; the last row is all others together."""
+    law = dict(zip(block.last_top.tokens, block.last_top.probabilities, strict=True))
+    law[block.last] = block.last_p
+    likely = sorted(law, key=lambda token: (token != block.last, -law[token]))[:SHOWN]
+    likely = sorted((token for token in likely if law[token] > 0), key=lambda token: -law[token])
+    rest = max(0.0, 1 - sum(law[token] for token in likely))
+    return [*([token, _round(law[token])] for token in likely), [None, _round(rest)]]
 
 
 def theory_view(race: Race) -> dict:
@@ -122,16 +133,16 @@ def theory_view(race: Race) -> dict:
     }
 
 
-def court_view(hearings: list[Hearing], wanted: int, acting: str) -> dict:
+def court_view(hearings: tuple[Hearing, ...], wanted: int, acting: str) -> dict:
     """The value of the court's view: a line for each rule, the noise, and the verdicts so far.
 
     wanted: samples asked for. acting: what is being done now, "" at the end.
     """
-    last = hearings[-1] if hearings else None
+    last = hearings[-1]
     return {
         "panels": {name: [PANELS[name].title, PANELS[name].x, PANELS[name].y] for name in COURT},
         "acting": acting,
-        "done": last.samples if last else 0,
+        "done": last.samples,
         "wanted": wanted,
         "sigmas": SIGMAS,
         "samples": [h.samples for h in hearings],
@@ -143,8 +154,8 @@ def court_view(hearings: list[Hearing], wanted: int, acting: str) -> dict:
                 "words": RULES[rule],
                 "first": [_round(h.verdicts[rule].first) for h in hearings],
                 "pair": [_round(h.verdicts[rule].pair) for h in hearings],
-                "acceptance": _round(last.verdicts[rule].acceptance) if last else None,
-                "lossless": last.lossless(rule) if last else None,
+                "acceptance": _round(last.verdicts[rule].acceptance),
+                "lossless": last.lossless(rule),
             }
             for rule in RULES
         ],

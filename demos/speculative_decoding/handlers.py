@@ -5,7 +5,6 @@ from pathlib import Path
 
 import gradio as gr
 
-from demos.kit.inputs import InputError
 from demos.kit.later import Later
 from demos.kit.lesson import read_lesson
 from demos.kit.predict import verdict
@@ -34,17 +33,18 @@ def run(
     settings = controls.settings_of(
         prompt, pair, source, draft_length, temperature, top_k, top_p, seed, tokens
     )
-    check = STOPS.begin(request.session_hash)
-    try:
-        yield from _written(settings, answer, check, _absent(pair))
-    except hub.LoadError as error:
-        settings = replace(settings, pair=controls.POCKET_PAIR)
-        yield from _written(settings, answer, check, f"{error} The pocket pair goes on.")
+    with STOPS.run(request.session_hash) as check:
+        remark = _absent(pair)
+        try:
+            if remark:
+                raise hub.LoadError(remark)
+            yield from _written(settings, answer, check, "")
+        except hub.LoadError as error:
+            pocket = replace(settings, pair=controls.POCKET_PAIR)
+            yield from _written(pocket, answer, check, f"{error} The pocket pair goes on.")
 
 
 def _written(settings, answer, check, remark):
-    if remark:
-        settings = replace(settings, pair=controls.POCKET_PAIR)
     race = None
     try:
         for key, (race, texts) in work.RUNS.stream(settings, lambda: work.write(settings, check)):
@@ -56,33 +56,43 @@ def _written(settings, answer, check, remark):
                 verdict(LESSON, answer, *words.outcome(race, settings)),
             )
     except StoppedError:
-        yield remark, gr.skip(), words.stopped(race, settings), "", ""
+        yield remark, gr.skip(), words.stopped(race), "", ""
 
 
 def _absent(pair: str) -> str:
     """What to do about models that are not here yet, "" where all are."""
-    absent = work.missing(pair)
-    if not absent:
-        return ""
-    names = " and ".join(spec.title for spec in absent)
-    return f"{names} must be downloaded first, with the button under the models; the pocket pair goes on."
+    names = " and ".join(spec.title for spec in work.missing(pair))
+    return names and f"{names} must be downloaded first, with the button under the models."
 
 
 def hold_court(prompt, pair, temperature, top_k, top_p, seed, samples, request: gr.Request):
-    """Many samples of the first two tokens under each rule. Yields the picture and the caption."""
+    """Many samples of the first two tokens under each rule. Yields a remark as `run`, picture, caption."""
     settings = controls.court_settings_of(prompt, pair, temperature, top_k, top_p, seed, samples)
-    if work.missing(pair):
-        raise InputError(_absent(pair))
-    check, hearings = STOPS.begin(request.session_hash), ()
-    yield figures.court_view([], settings.samples, "Running the models after the likeliest tokens …"), ""
+    with STOPS.run(request.session_hash) as check:
+        remark = _absent(pair)
+        try:
+            if remark:
+                raise hub.LoadError(remark)
+            yield from _heard(settings, check, "")
+        except hub.LoadError as error:
+            pocket = replace(settings, pair=controls.POCKET_PAIR)
+            yield from _heard(pocket, check, f"{error} The pocket pair goes on.")
+
+
+def _heard(settings, check, remark):
+    hearings = ()
+    yield remark, gr.skip(), "Running the models after the likeliest tokens …"
     try:
         for _, hearings in work.HEARINGS.stream(settings, lambda: work.hold_court(settings, check)):
             acting = "" if hearings[-1].samples == settings.samples else "Sampling …"
-            view = figures.court_view(list(hearings), settings.samples, acting)
-            yield view, words.court_caption(hearings[-1])
+            view = figures.court_view(hearings, settings.samples, acting)
+            yield remark, view, words.court_caption(hearings[-1], settings)
     except StoppedError:
-        view = figures.court_view(list(hearings), settings.samples, "Stopped after")
-        yield view, words.court_caption(hearings[-1] if hearings else None)
+        if not hearings:
+            yield remark, gr.skip(), "Stopped before the first samples."
+            return
+        view = figures.court_view(hearings, settings.samples, "Stopped after")
+        yield remark, view, words.court_caption(hearings[-1], settings)
 
 
 def stop(request: gr.Request) -> None:

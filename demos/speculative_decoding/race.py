@@ -81,18 +81,36 @@ class Race:
         """Target passes that plain decoding would have needed more for the same number of tokens."""
         return len(self.speculative.tokens) - len(self.speculative.blocks)
 
+    @property
+    def no_costs(self) -> str:
+        """Why the theory does not apply to this race, "" where it does."""
+        blocks = self.speculative.blocks
+        if not self.done:
+            return "The race is not over yet."
+        if len(self.plain) < 2 or len(blocks) < 2:
+            return "The text is too short to measure what a pass costs."
+        if not any(block.draft_passes for block in blocks):
+            return "Prompt lookup drafts only where the text repeats itself, so no one K and c describe it."
+        if not any(len(block.drafted) == self.draft_length for block in blocks[1:]):
+            return "The text is too short to measure what a pass costs."
+        return ""
+
+    @property
+    def passes_milliseconds(self) -> float:
+        """What the passes of the speculative text took; the rest is judging and keeping the record."""
+        blocks = self.speculative.blocks
+        return sum(sum(block.draft_milliseconds) + block.target_milliseconds for block in blocks)
+
     def costs(self) -> Costs | None:
-        """The measured letters; None where the run is too short: it needs a second block and step.
+        """The measured letters, or None: see `no_costs`.
 
         The first block and step read the prompt, so they do not count; nor do blocks shorter than K.
-        With prompt lookup there is no draft pass, and c is 0.
         """
+        if self.no_costs:
+            return None
         K = self.draft_length
         blocks = [block for block in self.speculative.blocks[1:] if len(block.drafted) == K]
-        if not blocks or len(self.plain) < 2:
-            return None
-        drafts = [ms for block in blocks for ms in block.draft_milliseconds]
-        draft = statistics.median(drafts) if drafts else 0.0
+        draft = statistics.median(ms for block in blocks for ms in block.draft_milliseconds)
         target = statistics.median(step.target_pass.milliseconds for step in self.plain[1:])
         verify = statistics.median(block.target_milliseconds for block in blocks)
         alpha = min(self.speculative.acceptance, 1.0)

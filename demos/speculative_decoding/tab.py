@@ -10,7 +10,7 @@ from demos.kit.predict import question, recall
 from demos.kit.source import source_of
 from demos.kit.stages import to_stage
 from demos.kit.topic import Topic
-from demos.speculative_decoding.controls import TRIES, start
+from demos.speculative_decoding.controls import OWN, TRIES, start
 from demos.speculative_decoding.handlers import LESSON, SLUG, describe, download, hold_court, run, stop
 from demos.speculative_decoding.view import court_view, race_view
 from demos.speculative_decoding.widgets import race_widgets, samples_widget
@@ -23,8 +23,13 @@ CODE = "\n\n\n".join(
         source_of(HERE / "sampling.py", "Sampling", "draw"),
     )
 )
-# Runs of models wait for one another, so that what they measure is their own time; downloads do not.
+# Few runs at a time, so that what they measure is their own time; downloads do not hold them up.
 MODELS = {"concurrency_id": "models", "concurrency_limit": 2}
+
+
+def set_up(changes: dict) -> list:
+    """The settings of a thing to try: as at the start but for the changes, and the visitor's own stay."""
+    return [gr.skip() if name in OWN else value for name, value in start(**changes).items()]
 
 
 def build(kept: gr.BrowserState) -> None:
@@ -85,13 +90,13 @@ def build(kept: gr.BrowserState) -> None:
     ).success(**shared, api_visibility="private")
     halt.click(stop, queue=False, **hidden)
     for button, (stage, changes) in zip(tries, TRIES, strict=True):
-        button.click(lambda changes=changes: start(**changes), None, settings, **hidden).then(
+        button.click(lambda changes=changes: set_up(changes), None, settings, **hidden).then(
             **shared, api_visibility="private"
         ).then(None, None, None, js=to_stage(SLUG, stage), api_visibility="private")
     judge.click(
-        answering(hold_court, 2),
+        answering(hold_court, 3),
         [prompt, pair, *settings[4:8], samples],
-        [alarm, court, sentence],
+        [alarm, remark, court, sentence],
         api_name="speculative_decoding_court",
         **quiet,
         **MODELS,
@@ -105,6 +110,6 @@ TOPIC = Topic(
     "Speculative decoding",
     "Speculative decoding",
     "Faster decoding",
-    "A small model drafts, a large one checks, and the text is exactly the large one's.",
+    "A small model drafts, a large one checks, and the text follows exactly the large one's law.",
     build,
 )

@@ -48,7 +48,8 @@ class Block:
 
     drafted: up to the first rejection each was judged; later ones have accepted False and uniform nan.
     last: the token after the accepted ones; kind: "resampled" from the residual after a rejection,
-    "bonus" from p after full acceptance. last_top: the law it was drawn from. new: the tokens that the
+    "bonus" from p after full acceptance, "target" from p where nothing had been drafted. last_top, last_p:
+    the law it was drawn from and its probability there; last_uniform: the draw. new: the tokens that the
     text gained, cut after an end token. caches: (target, draft) positions held before drafting, after
     the target's pass, after the cut. begun: seconds, on the clock of the passes; milliseconds: all of
     the block, the judging and this record included.
@@ -57,6 +58,8 @@ class Block:
     drafted: tuple[Drafted, ...]
     last: int
     kind: str
+    last_p: float
+    last_uniform: float
     last_top: Top
     new: tuple[int, ...]
     caches: tuple[tuple[int, int], tuple[int, int], tuple[int, int]]

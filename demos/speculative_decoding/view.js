@@ -15,6 +15,8 @@ const MARKS = {
   dropped: 'not looked at, dropped',
   resampled: 'resampled',
   bonus: 'bonus',
+  target: 'by the target alone',
+  cut: 'after the end of the text',
 };
 const S = { t: 0, stage: 1, chosen: null, playing: 0, shown: '' };
 let D = null,
@@ -34,16 +36,19 @@ const quoted = id => `“${word(id).replaceAll('\n', '↵')}”`;
 const visible = id => word(id).replaceAll('\n', '↵\n');
 const end = part => part.t + part.ms;
 const fixed = v => (v >= 0.0995 ? v.toFixed(2) : format(v));
-const describe = item => {
-  const { block, i, kind } = item,
-    d = block.drafted[i];
+const ORIGIN = {
+  bonus: n => `bonus: all ${n} drafts were accepted, so one more came from p`,
+  resampled: () => 'drawn from the residual after a rejection',
+  target: () => 'drawn from p alone: nothing had been drafted',
+};
+const describe = ({ block, i, kind, state }) => {
+  const d = block.drafted[i];
+  const after = state === 'cut' ? '; it stands after the end of the text' : '';
   if (!d)
-    return kind === 'bonus'
-      ? `${quoted(block.last)}: bonus, all ${block.drafted.length} drafts were accepted and this one came from p for nothing`
-      : `${quoted(block.last)}: drawn from the residual after a rejection`;
-  const laws = `q = ${fixed(d.q)}, p = ${fixed(d.p)}, p/q = ${fixed(d.p / d.q)}`;
-  if (kind === 'dropped') return `${quoted(d.x)}: ${laws}; dropped without a look, an earlier one was rejected`;
-  return `${quoted(d.x)}: ${laws}; drawn r = ${fixed(d.r)}, ${d.r * d.q < d.p ? 'below' : 'not below'} p/q: ${kind}`;
+    return `${quoted(block.last)}: ${ORIGIN[kind](block.drafted.length)}, with probability ${fixed(block.p)}${after}`;
+  const laws = `${quoted(d.x)}: q = ${fixed(d.q)}, p = ${fixed(d.p)}, p/q = ${fixed(d.p / d.q)}`;
+  if (kind === 'dropped') return `${laws}; dropped without a look, an earlier one was rejected`;
+  return `${laws}; drawn r = ${fixed(d.r)}, ${d.r * d.q < d.p ? 'below' : 'not below'} p/q: ${kind}${after}`;
 };
 const build = () => {
   items = [];
@@ -56,7 +61,7 @@ const build = () => {
       let state = kind;
       if (kind === 'accepted' || i === block.drafted.length) {
         // What stands behind an end token inside the block is not part of the text.
-        if (kept >= block.new.length) state = 'dropped';
+        if (kept >= block.new.length) state = 'cut';
         else kept += 1;
       }
       // The space before a word stands outside its button, so that lines break there and begin clean.
@@ -111,8 +116,9 @@ const paintStrip = () => {
   for (const item of items) {
     const state = stateOf(item),
       button = item.button;
-    item.whole.hidden = !state || (!every && (state === 'rejected' || state === 'dropped'));
+    item.whole.hidden = !state || (!every && ['rejected', 'dropped', 'cut'].includes(state));
     for (const kind of Object.keys(MARKS)) button.classList.toggle(kind, kind === state);
+    if (state === 'cut') button.classList.add('dropped');
     button.setAttribute('aria-pressed', item === mine);
   }
   if (S.playing) strip.scrollTop = strip.scrollHeight;
@@ -131,8 +137,12 @@ const bars = (chart, rows, parts) => {
         const box = [chart.left, y + at * height, chart.sx(values[k]) - chart.left, thick * height];
         g.fillStyle = g.strokeStyle = colour;
         g.lineWidth = 2;
-        if (frame) g.strokeRect(...box);
-        else g.fillRect(...box);
+        if (frame) {
+          g.globalAlpha = 0.3;
+          g.fillRect(...box);
+          g.globalAlpha = 1;
+          g.strokeRect(...box);
+        } else g.fillRect(...box);
       });
     });
     g.fillStyle = chart.ink;
@@ -158,13 +168,13 @@ const inside = () => {
   }
   const { block } = item,
     d = block.drafted[item.i];
-  const rows = d ? d.laws : block.law.map(([id, p]) => [id, p, 0]);
-  const top = Math.max(...rows.map(([, p, q]) => Math.max(p, q)), 0.01) * 1.05;
+  const rows = d ? d.laws : block.law;
+  const top = Math.max(...rows.flatMap(row => row.slice(1)), 0.01) * 1.05;
   const laws = open('laws', { ...lists, x: [0, top], y: [0, 1] });
   if (d)
     bars(
       laws,
-      rows.map(([id, p, q]) => [word(id), q, p, Math.min(p, q)]),
+      rows.map(([id, p, q]) => [label(id), q, p, id === null ? 0 : Math.min(p, q)]),
       [
         { colour: C.sky, at: 0.1, thick: 0.36 },
         { colour: C.blue, at: 0.5, thick: 0.36 },
@@ -174,45 +184,53 @@ const inside = () => {
   else
     bars(
       laws,
-      rows.map(([id, p]) => [word(id), p]),
-      [{ colour: item.kind === 'bonus' ? C.purple : C.orange, at: 0.2, thick: 0.6 }],
+      rows.map(([id, p]) => [label(id), p]),
+      [{ colour: LAW[item.kind][0], at: 0.2, thick: 0.6 }],
     );
   laws.note(
     top,
     0.08,
     d
-      ? `upper: q, lower: p, framed: min(p, q), ${fixed(d.overlap)} in all`
-      : item.kind === 'bonus'
-        ? 'p after all drafts'
-        : 'the residual, norm(max(0, p − q))',
+      ? `upper: q, lower: p, green: min(p, q), ${fixed(d.overlap)} in all`
+      : LAW[item.kind][1],
   );
   residual(item, d, lists);
   lot(item, d);
 };
+const OTHERS = 'all others';
+const label = id => (id === null ? OTHERS : word(id));
+const LAW = {
+  bonus: [C.purple, 'p after all drafts'],
+  resampled: [C.orange, 'the residual, norm(max(0, p − q))'],
+  target: [C.blue, 'p, with no draft'],
+};
 const residual = (item, d, lists) => {
   const left = d
     ? d.laws
-        .map(([id, p, q]) => [id, Math.max(0, p - q) / Math.max(1e-9, 1 - d.overlap)])
-        .filter(([, v]) => v > 0)
+        .filter(([id, p, q]) => id !== null && p > q)
+        .map(([id, p, q]) => [word(id), (p - q) / (1 - d.overlap), p - q])
         .sort((a, b) => b[1] - a[1])
     : [];
   const top = Math.max(0.01, ...left.map(([, v]) => v)) * 1.05;
   const chart = open('residual', { ...lists, x: [0, top], y: [0, 1] });
   if (!d) {
-    const why = item.kind === 'bonus' ? 'none is needed: all were accepted' : 'it is the law at the left';
+    const why = item.kind === 'resampled' ? 'it is the law at the left' : 'nothing was rejected';
     return void chart.note(0, 0.5, why);
   }
   if (d.overlap > 1 - 1e-6 || !left.length) return void chart.note(0, 0.5, 'nothing is left: p = q');
   bars(
     chart,
-    left.map(([id, v]) => [word(id), v]),
-    [{ colour: C.orange, at: 0.2, thick: 0.6 }],
+    left,
+    [
+      { colour: C.orange, at: 0.12, thick: 0.5 },
+      { colour: C.vermilion, at: 0.66, thick: 0.2 },
+    ],
   );
-  chart.note(top, 0.08, `max(0, p − q), ${fixed(1 - d.overlap)} in all, scaled to 1`);
+  chart.note(top, 0.08, `thin: max(0, p − q), ${fixed(1 - d.overlap)} in all; wide: scaled to 1`);
 };
 const lot = (item, d) => {
   const chart = open('draw', { x: [0, 1], y: [0, 1], yTicks: false });
-  if (!d) return void chart.note(0, 0.5, 'this token is not judged');
+  if (!d) return void chart.note(0, 0.5, 'this token is not judged: it is drawn');
   const stay = Math.min(1, d.p / d.q),
     g = chart.g,
     mid = (chart.top + chart.bottom) / 2,
@@ -282,7 +300,7 @@ const caches = () => {
   const said = NAMES.map((name, k) => {
     const more = now.more[k]
       ? now.cut
-        ? `, after ${now.more[k]} rejected ${now.more[k] === 1 ? 'one was' : 'ones were'} cut off`
+        ? `, after ${now.more[k]} drafted ${now.more[k] === 1 ? 'one was' : 'ones were'} cut off`
         : `, and ${now.more[k]} in this block so far`
       : '';
     return `the ${name} holds ${now.kept[k]} positions${more}`;
@@ -353,7 +371,7 @@ const race = () => {
   show(plain, steps.map(s => s.x), steps.length ? end(steps.at(-1)) : 0);
   const n = D.blocks.flatMap(b => b.new).length;
   $('.passes').textContent =
-    `Each ran alone, one after the other; here both are shown from a common start. Speculation made ` +
+    `They ran one after the other; here both are shown from a common start. Speculation made ` +
     `${D.blocks.length} target passes for ${n} tokens (${(n / D.blocks.length).toFixed(2)} a pass): ` +
     `${n - D.blocks.length} passes saved.`;
 };
@@ -362,9 +380,9 @@ const race = () => {
 const theory = () => {
   const T = D.theory;
   if (!charts.theory.visible) return;
-  if (!T) {
-    open('theory', { x: [1, 8], y: [0, 2] }).note(1, 1, 'too short a text to measure what a pass costs');
-    return void $('.numbers').replaceChildren();
+  if (T.why) {
+    open('theory', { x: [1, 8], y: [0, 2] });
+    return void $('.numbers').replaceChildren(node('p', T.why));
   }
   const top = Math.max(1.2, T.measured, ...T.rows.map(r => r[3])) * 1.12;
   const chart = open('theory', { x: [0.7, 8.3], y: [0, top] });
@@ -415,7 +433,7 @@ const paint = () => {
   S.shown = mark;
   paintStrip();
   const item = current();
-  if (!told.dataset.hover) told.textContent = item ? describe(item) : 'Nothing is decided yet.';
+  if (!told.hasAttribute('data-hover')) told.textContent = item ? describe(item) : 'Nothing is decided yet.';
   ({ 1: inside, 2: caches, 3: race, 4: () => {}, 5: () => {} })[S.stage]();
 };
 const whole = () => {

@@ -10,7 +10,7 @@ from demos.speculative_decoding.panels import COURT, PANELS, STAGES
 
 HERE = Path(__file__).parent
 SPEEDS = (("0.02", "50 times slower"), ("0.1", "10 times slower"), ("1", "real time"))
-LEGEND = ("draft", "accepted", "rejected", "dropped", "resampled", "bonus")
+LEGEND = ("draft", "accepted", "rejected", "dropped", "resampled", "bonus", "target")
 LEGEND_WORDS = {
     "draft": "drafted",
     "accepted": "accepted",
@@ -18,6 +18,7 @@ LEGEND_WORDS = {
     "dropped": "not looked at, dropped",
     "resampled": "resampled",
     "bonus": "bonus",
+    "target": "by the target alone",
 }
 
 
@@ -68,7 +69,7 @@ def _race_template() -> str:
         '<div class="strip" role="group" aria-label="The text, token by token"></div>'
         f'<p class="legend">{legend}<label><input type="checkbox" class="all" checked> '
         "show what was not kept</label></p>"
-        f'<p class="told" role="status"></p>{story}</div>'
+        f'<p class="told" role="status">The models are being loaded …</p>{story}</div>'
     )
 
 

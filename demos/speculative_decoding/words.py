@@ -1,8 +1,8 @@
 """A run in words and numbers: caption, formula with its numbers, verdict."""
 
 from demos.kit.zoo import ModelSpec
-from demos.speculative_decoding.controls import LOOKUP, ORACLE, Settings
-from demos.speculative_decoding.court import EXACT, MATCH, Hearing
+from demos.speculative_decoding.controls import LOOKUP, ORACLE, CourtSettings, Settings
+from demos.speculative_decoding.court import EXACT, MATCH, ONE_SIDE, Hearing
 from demos.speculative_decoding.race import Costs, Race, best_length, speedup, tokens_per_pass
 
 
@@ -10,25 +10,27 @@ def caption(race: Race, settings: Settings) -> str:
     """Two to four sentences with this run's numbers."""
     said = _counts(race)
     if not race.done:
-        return said
+        return said + (f" Plain decoding: {len(race.plain)} tokens so far." if race.plain else "")
     said += (
         f" Speculation wrote {race.speculative_rate:.0f} tokens/s, plain decoding {race.plain_rate:.0f}: "
         f"**{race.measured_speedup:.2f} times** the speed. {_why(race, settings)}"
     )
     same = tuple(step.token for step in race.plain) == race.speculative.tokens
+    if same:
+        return said + " Both texts are the same, token for token."
     if settings.temperature == 0:
-        return said + (" Both texts are the same, token for token." if same else "")
-    return said + " The two texts differ because they use other random numbers; their law is the same."
+        return said + " The texts part where two tokens are as good as equal, and rounding decides."
+    return said + " The two texts differ, as they spend their random numbers differently; their law is one."
 
 
-def stopped(race: Race | None, settings: Settings) -> str:
+def stopped(race: Race | None) -> str:
     """The caption of a run that the visitor ended."""
     return "Stopped before the first block." if race is None else _counts(race) + " Stopped."
 
 
 def model_line(spec: ModelSpec, absent: bool) -> str:
     """What a model costs, as an item of a list."""
-    need = spec.parameters * 4 / 1e6
+    need = spec.memory_bytes / 1e6
     where = f"**{spec.disk_bytes / 1e6:,.0f} MB to download**" if absent else "on this machine"
     return (
         f"- {spec.title}: {spec.parameters / 1e6:,.1f}M parameters, {spec.licence}, needs {need:,.0f} MB of "
@@ -47,26 +49,34 @@ def _counts(race: Race) -> str:
 
 
 def _why(race: Race, settings: Settings) -> str:
-    costs = race.costs()
-    if costs is None:
-        return "The text is too short to measure what a pass costs."
-    spent = f"A draft pass costs c = {costs.c:.2f} of a target pass"
+    costs, made = race.costs(), race.tokens_per_pass
     if settings.source == LOOKUP:
-        spent = "Looking a draft up costs nearly nothing"
-    elif settings.source == ORACLE:
+        found = sum(bool(block.drafted) for block in race.speculative.blocks)
+        blocks = len(race.speculative.blocks)
+        return (
+            f"Looking a draft up costs nearly nothing, but only {found} of {blocks} blocks found something "
+            "to draft; the others are plain passes."
+        )
+    if costs is None:
+        return race.no_costs
+    spent = f"A draft pass costs c = {costs.c:.2f} of a target pass"
+    if settings.source == ORACLE:
         spent = f"The draft is the target itself, so a draft pass costs c = {costs.c:.2f} of a plain one"
     checked = f"checking {costs.K + 1} positions costs v = {costs.v:.2f}"
+    block = costs.K * costs.c + costs.v
     if race.measured_speedup >= 1:
         return f"{spent}, and {checked}."
-    return (
-        f"{spent} and {checked}, so a block costs K·c + v = {costs.K * costs.c + costs.v:.2f} plain passes "
-        f"and gave {race.tokens_per_pass:.2f} tokens: not enough to win."
-    )
+    said = f"{spent} and {checked}, so a block costs K·c + v = {block:.2f} plain passes"
+    said += f" and gave {made:.2f} tokens"
+    if made <= block:
+        return f"{said}: not enough to win."
+    outside = race.speculative.milliseconds - race.passes_milliseconds
+    return f"{said}; the win is lost in the first pass, slow ones, and {outside:.0f} ms outside the passes."
 
 
 def formula(race: Race) -> str:
     """The lesson's formulas with this run's numbers put in."""
-    costs = race.costs() if race.done else None
+    costs = race.costs()
     if costs is None:
         return ""
     a, c, v, K = costs.alpha, costs.c, costs.v, costs.K
@@ -97,7 +107,7 @@ def outcome(race: Race, settings: Settings) -> tuple[str | None, str]:
 
     The question is about the target as its own draft; other runs say nothing.
     """
-    costs = race.costs() if race.done else None
+    costs = race.costs()
     if settings.source != ORACLE or costs is None:
         return None, ""
     gain, K = race.measured_speedup, settings.draft_length
@@ -110,10 +120,8 @@ def outcome(race: Race, settings: Settings) -> tuple[str | None, str]:
     )
 
 
-def court_caption(hearing: Hearing | None) -> str:
+def court_caption(hearing: Hearing, settings: CourtSettings) -> str:
     """What the samples say so far."""
-    if hearing is None:
-        return ""
     kept = [rule for rule in hearing.verdicts if hearing.lossless(rule)]
     left = [rule for rule in hearing.verdicts if rule not in kept]
     said = (
@@ -122,7 +130,11 @@ def court_caption(hearing: Hearing | None) -> str:
     )
     said += f"; outside are: {', '.join(left)}." if left else "."
     exact, match = hearing.verdicts[EXACT].acceptance, hearing.verdicts[MATCH].acceptance
-    return said + (
-        f" *{MATCH}* is lossless too, but keeps {match:.0%} of the drafted tokens where the right rule keeps "
-        f"{exact:.0%}."
-    )
+    if MATCH in kept:
+        said += (
+            f" *{MATCH}* is lossless too, but keeps {match:.0%} of the drafted tokens where the right rule "
+            f"keeps {exact:.0%}."
+        )
+    if settings.temperature == 1:
+        said += f" At temperature 1 the rule *{ONE_SIDE}* is the right one; choose another to see it fail."
+    return said

@@ -1,11 +1,14 @@
 """What the page's events run: the models of the zoo on the visitor's settings."""
 
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import TypeVar
 
 import torch
 
 from demos.kit.device import on_gpu
-from demos.kit.hub import fetch, on_disk
+from demos.kit.hub import LoadError, fetch, on_disk
 from demos.kit.inputs import InputError
 from demos.kit.models import Loaded, load, same_tokenizer
 from demos.kit.runs import Runs
@@ -17,7 +20,8 @@ from demos.speculative_decoding.race import Race
 from demos.speculative_decoding.sampling import Sampling
 
 SMALL = 20_000_000  # parameters
-DEFAULT_THREADS = torch.get_num_threads()
+PAUSE = 0.05  # seconds
+T = TypeVar("T")
 
 Written = tuple[Race, dict[int, str]]
 RUNS: Runs[Written] = Runs(max_bytes=200_000_000, seconds=1800, size=lambda written: written[0].nbytes)
@@ -26,37 +30,45 @@ HEARINGS: Runs[tuple[Hearing, ...]] = Runs(max_bytes=20_000_000, seconds=1800, s
 
 @on_gpu(seconds=60)
 def write(settings: Settings, before_pass: Callable[[], None]) -> Iterator[Written]:
-    """The race after each block, then with the plain text, and the text of each token in it.
+    """The race as it grows, and the text of each token in it.
 
     Raises InputError for a prompt that does not fit, LoadError where a model cannot be had.
     """
     small_spec, target_spec = PAIRS[settings.pair]
     # Both are loaded whatever the source, so that a change of the source costs no wait.
-    with load(target_spec) as target, load(small_spec) as small:
+    with _memory(target_spec), load(target_spec) as target, load(small_spec) as small:
         check_pair(target, small)
         ids = prompt_ids(target, settings.prompt)
         draft = {DRAFT: small.model, ORACLE: target.model}.get(settings.source)
-        before_pass = on_threads(target.spec, before_pass)
         options = {
             "max_new_tokens": settings.tokens,
             "sampling": Sampling(settings.temperature, settings.top_k, settings.top_p),
             "seed": settings.seed,
             "before_pass": before_pass,
         }
-        words = {token: word(target.reader, token) for token in ids[0].tolist()}
-        prompt, blocks, plain = tuple(ids[0].tolist()), [], []
+        prompt, blocks, plain, words = tuple(ids[0].tolist()), [], [], {}
 
         def race(done: bool) -> Written:
             text = SpeculationTrace.of(blocks)
-            seen = [t for b in blocks for t in _tokens(b)] + [t for s in plain for t in (s.token,)]
-            words.update({token: word(target.reader, token) for token in {*seen} - {*words}})
             return Race(prompt, text, tuple(plain), settings.draft_length, done), dict(words)
 
-        _warm(target.model, small.model, ids)
-        for block in speculate(target.model, draft, ids, draft_length=settings.draft_length, **options):
-            blocks.append(block)
+        def note(tokens: Iterable[int]) -> None:
+            words.update({token: word(target.reader, token) for token in {*tokens} - {*words}})
+
+        def grow() -> Iterator[None]:
+            note(prompt)
+            _warm(target.model, small.model, ids)
+            for block in speculate(target.model, draft, ids, draft_length=settings.draft_length, **options):
+                blocks.append(block)
+                note(_tokens(block))
+                yield
+            for step in decode(target.model, ids, **options):
+                plain.append(step)
+                note([step.token])
+                yield
+
+        for _ in _now_and_then(on_threads(target.spec, grow())):
             yield race(False)
-        plain.extend(decode(target.model, ids, **options))
         yield race(True)
 
 
@@ -65,7 +77,7 @@ def hold_court(settings: CourtSettings, before_pass: Callable[[], None]) -> Iter
     """All hearings so far, after each. Errors as in `write`."""
     draft_spec, target_spec = PAIRS[settings.pair]
     hearings = []
-    with load(target_spec) as target, load(draft_spec) as draft:
+    with _memory(target_spec), load(target_spec) as target, load(draft_spec) as draft:
         check_pair(target, draft)
         ids = prompt_ids(target, settings.prompt)
         if ids.shape[1] > target.model.config.max_position_embeddings - 2:
@@ -74,29 +86,56 @@ def hold_court(settings: CourtSettings, before_pass: Callable[[], None]) -> Iter
                 f"{target.model.config.max_position_embeddings - 2} tokens; got {ids.shape[1]}."
             )
         sampling = Sampling(settings.temperature, settings.top_k, settings.top_p)
-        before_pass = on_threads(target.spec, before_pass)
-        for hearing in hear(
+        heard = hear(
             target.model, draft.model, ids, sampling=sampling, samples=settings.samples, seed=settings.seed,
             before_pass=before_pass,
-        ):  # fmt: skip
+        )  # fmt: skip
+        for hearing in on_threads(target.spec, heard):
             hearings.append(hearing)
             yield tuple(hearings)
 
 
-def on_threads(spec: ModelSpec, before_pass: Callable[[], None]) -> Callable[[], None]:
-    """before_pass, on as many threads as a model of this size can use.
+def on_threads(spec: ModelSpec, steps: Iterator[T]) -> Iterator[T]:
+    """The steps, each made on as many threads as a model of this size can use.
 
     A pass of a few million weights is over before a second thread has begun, and on a machine that does
-    other things too it then waits for that thread. The number belongs to the thread that computes, which
-    Gradio may change from one block to the next.
+    other things too it then waits for that thread.
     """
-    threads = 1 if spec.parameters < SMALL else DEFAULT_THREADS
-
-    def check() -> None:
+    threads = 1 if spec.parameters < SMALL else torch.get_num_threads()
+    while True:
+        before = torch.get_num_threads()
         torch.set_num_threads(threads)
-        before_pass()
+        try:
+            step = next(steps)
+        except StopIteration:
+            return
+        finally:
+            torch.set_num_threads(before)
+        yield step
 
-    return check
+
+def _now_and_then(states: Iterator[T]) -> Iterator[T]:
+    """The first state, and then one each PAUSE seconds: more than the eye needs would only cost time."""
+    last = 0.0
+    for state in states:
+        if time.monotonic() - last >= PAUSE:
+            yield state
+            last = time.monotonic()
+
+
+@contextmanager
+def _memory(spec: ModelSpec) -> Iterator[None]:
+    """Turns memory that runs out in a pass into a LoadError, once the models are given back."""
+    try:
+        yield
+    except torch.OutOfMemoryError:
+        full = True
+    else:
+        full = False
+    if full:
+        if torch.accelerator.is_available():
+            torch.accelerator.empty_cache()
+        raise LoadError(f"The memory for the passes of {spec.title} was expected to suffice; it ran out.")
 
 
 def fetch_pair(pair: str, progress: Callable[[int, int], None]) -> None:

@@ -246,7 +246,7 @@ def test_a_hub_pair_says_what_it_costs_and_the_pocket_pair_goes_on(speculation):
     expect(about).to_contain_text("269 MB to download")
     expect(about).to_contain_text("724 MB to download")
     expect(about).to_contain_text("Apache-2.0")
-    expect(page.locator("#speculation-remark .gb-said")).to_contain_text("the pocket pair goes on")
+    expect(page.locator("#speculation-remark .gb-said")).to_contain_text("The pocket pair goes on")
     page.get_by_role("button", name="Download these models").click()
     said = page.locator("#speculation-download .gb-said")
     expect(said).to_contain_text("The pocket pair goes on.", timeout=60_000)
