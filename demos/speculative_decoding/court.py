@@ -107,7 +107,7 @@ def hear(
 
     The first token is judged by the laws after the prompt, the second, as a drafted one too, by those after
     the prompt and the first. Only the first tokens of the likeliest pairs need a second: the others belong
-    to the rest whatever follows.
+    to the rest whatever follows. before_pass is called before each pass and each batch of samples.
     """
     random = torch.Generator().manual_seed(seed)
     vocabulary = target.config.vocab_size
@@ -126,6 +126,7 @@ def hear(
     done = 0
     for until in [n for n in STEPS if n < samples] + [samples]:
         for rule in rules:
+            before_pass()
             first, kept = judge(rule, *start, until - done, random)
             counts[rule].add(first, _followers(rule, first, followed, random), kept)
         done = until
