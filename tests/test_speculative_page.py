@@ -189,8 +189,6 @@ def test_a_race_in_the_making_says_what_is_decided():
     assert words.formula(half) == "" and words.outcome(half, SETTINGS) == (None, "")
     assert words.stopped(half).endswith("Stopped.") and words.stopped(None).startswith("Stopped before")
     assert figures.race_view(half, "", WORDS)["theory"] == {"why": "The race is not over yet."}
-    some = Race(whole.prompt, whole.speculative, whole.plain[:7], 4, False)
-    assert "Plain decoding: 7 tokens so far." in words.caption(some, SETTINGS)
 
 
 def test_greedy_texts_are_the_same_and_the_caption_says_so():

@@ -130,23 +130,16 @@ def settings(**changes) -> controls.Settings:
 
 def test_work_gives_the_race_as_it_grows(monkeypatch):
     monkeypatch.setattr(work, "PAUSE", 0.0)
-    states = list(work.write(settings(), Check()))
-    blocks, steps = (
-        [len(x) for x in column]
-        for column in zip(*((r.speculative.blocks, r.plain) for r, _ in states), strict=True)
-    )
-    n = blocks[-1]
-    assert blocks == [*range(1, n + 1), *[n] * 49] and steps == [*[0] * n, *range(1, 49), 48]
-    assert [race.done for race, _ in states] == [False] * (n + 48) + [True]
-    monkeypatch.setattr(work, "PAUSE", 1000.0)
-    assert len(list(work.write(settings(), Check()))) == 2  # the first and the last
-    race, words = states[-1]
-    assert race.done and not states[-2][0].done
+    *growing, (race, words) = work.write(settings(), Check())
+    assert [len(some.speculative.blocks) for some, _ in growing] == list(range(1, len(growing) + 1))
+    assert all(len(some.plain) == len(some.speculative.tokens) for some, _ in growing)
+    assert race.done and not any(some.done for some, _ in growing)
     assert len(race.speculative.tokens) == len(race.plain) == 48
     reader = AutoTokenizer.from_pretrained(POCKET / "fairy-target")
-    text = reader.decode(race.speculative.tokens)
-    assert "".join(words[t] for t in race.speculative.tokens) == text
+    assert "".join(words[t] for t in race.speculative.tokens) == reader.decode(race.speculative.tokens)
     assert "".join(words[t] for t in race.prompt) == controls.PROMPT
+    monkeypatch.setattr(work, "PAUSE", 1000.0)
+    assert len(list(work.write(settings(), Check()))) == 2  # the first and the last
 
 
 def test_two_runs_at_once_do_not_mix():

@@ -13,7 +13,7 @@ from demos.speculative_decoding.panels import COURT, PANELS
 from demos.speculative_decoding.race import MOST, Race, best_length, speedup, tokens_per_pass
 from demos.speculative_decoding.trace import Block, Drafted, Step
 
-SHOWN = 11  # tokens of two laws that the bars have room for, beside all others together
+SHOWN = 9  # tokens of two laws that the bars have room for, beside all others together
 
 
 def race_view(race: Race, key: str, words: dict[int, str]) -> dict:

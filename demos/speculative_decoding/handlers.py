@@ -25,7 +25,7 @@ words = Later("demos.speculative_decoding.words")
 def run(
     prompt, pair, source, draft_length, temperature, top_k, top_p, seed, tokens, answer, request: gr.Request
 ):
-    """The prompt continued by speculation, block by block, then by plain decoding.
+    """The prompt continued by speculation, block by block, and by plain decoding, in turns.
 
     Yields a remark about the models, the picture, the caption, the formula and the verdict, each time
     with what is decided so far. Where a pair cannot be had the remark says why, and the pocket pair runs.

@@ -127,10 +127,9 @@ const paintStrip = () => {
 // ---- inside one token
 const bars = (chart, rows, parts) => {
   // rows: [label, value, value ...]; one thin bar for each value, the label at the left.
-  const n = Math.max(1, Math.min(rows.length, Math.floor((chart.bottom - chart.top) / (chart.font * 1.5))));
-  const height = (chart.bottom - chart.top) / n,
+  const height = (chart.bottom - chart.top) / Math.max(6, rows.length),
     g = chart.g;
-  rows.slice(0, n).forEach(([label, ...values], r) => {
+  rows.forEach(([label, ...values], r) => {
     const y = chart.top + r * height;
     chart.clip(() => {
       parts.forEach(({ colour, at, thick, frame }, k) => {
@@ -152,7 +151,6 @@ const bars = (chart, rows, parts) => {
     while (text.length > 1 && g.measureText(text).width > chart.left - 8) text = text.slice(0, -2) + '…';
     g.fillText(text, chart.left - 5, y + height / 2);
   });
-  return n;
 };
 const open = (panel, options = {}) => {
   const [, x, y] = D.panels[panel];
@@ -187,22 +185,19 @@ const inside = () => {
       rows.map(([id, p]) => [label(id), p]),
       [{ colour: LAW[item.kind][0], at: 0.2, thick: 0.6 }],
     );
-  laws.note(
-    top,
-    0.08,
-    d
-      ? `upper: q, lower: p, green: min(p, q), ${fixed(d.overlap)} in all`
-      : LAW[item.kind][1],
-  );
+  $('.key').textContent = d
+    ? `Left: upper bars q, lower bars p, green what both share, min(p, q), ${fixed(d.overlap)} in all. Middle: ` +
+      `thin bars max(0, p − q), ${fixed(1 - d.overlap)} in all; wide bars the same scaled to 1.`
+    : `Left: ${LAW[item.kind][1]}.`;
   residual(item, d, lists);
   lot(item, d);
 };
 const OTHERS = 'all others';
 const label = id => (id === null ? OTHERS : word(id));
 const LAW = {
-  bonus: [C.purple, 'p after all drafts'],
-  resampled: [C.orange, 'the residual, norm(max(0, p − q))'],
-  target: [C.blue, 'p, with no draft'],
+  bonus: [C.purple, 'the target’s law p after all drafts'],
+  resampled: [C.orange, 'the residual, max(0, p − q) scaled to 1'],
+  target: [C.blue, 'the target’s law p'],
 };
 const residual = (item, d, lists) => {
   const left = d
@@ -226,7 +221,6 @@ const residual = (item, d, lists) => {
       { colour: C.vermilion, at: 0.66, thick: 0.2 },
     ],
   );
-  chart.note(top, 0.08, `thin: max(0, p − q), ${fixed(1 - d.overlap)} in all; wide: scaled to 1`);
 };
 const lot = (item, d) => {
   const chart = open('draw', { x: [0, 1], y: [0, 1], yTicks: false });
@@ -371,7 +365,7 @@ const race = () => {
   show(plain, steps.map(s => s.x), steps.length ? end(steps.at(-1)) : 0);
   const n = D.blocks.flatMap(b => b.new).length;
   $('.passes').textContent =
-    `They ran one after the other; here both are shown from a common start. Speculation made ` +
+    `They took turns, and each clock ran for its own passes alone. Speculation made ` +
     `${D.blocks.length} target passes for ${n} tokens (${(n / D.blocks.length).toFixed(2)} a pass): ` +
     `${n - D.blocks.length} passes saved.`;
 };

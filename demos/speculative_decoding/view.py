@@ -45,7 +45,8 @@ def _race_template() -> str:
     speeds = "".join(f'<option value="{value}">{words}</option>' for value, words in SPEEDS)
     legend = "".join(f'<span class="tok {kind}">{LEGEND_WORDS[kind]}</span>' for kind in LEGEND)
     inside = {
-        "Inside one token": "".join(_canvas(panel, "rows") for panel in ("laws", "residual", "draw")),
+        "Inside one token": "".join(_canvas(panel, "rows") for panel in ("laws", "residual", "draw"))
+        + '<p class="key wide"></p>',
         "Caches": '<p class="cached wide"></p>'
         + _canvas("caches", "short", classes="wide")
         + _canvas("history", "tall", classes="wide"),

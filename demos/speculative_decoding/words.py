@@ -10,7 +10,7 @@ def caption(race: Race, settings: Settings) -> str:
     """Two to four sentences with this run's numbers."""
     said = _counts(race)
     if not race.done:
-        return said + (f" Plain decoding: {len(race.plain)} tokens so far." if race.plain else "")
+        return said
     said += (
         f" Speculation wrote {race.speculative_rate:.0f} tokens/s, plain decoding {race.plain_rate:.0f}: "
         f"**{race.measured_speedup:.2f} times** the speed. {_why(race, settings)}"

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from itertools import islice
 from typing import TypeVar
 
 import torch
@@ -58,11 +59,15 @@ def write(settings: Settings, before_pass: Callable[[], None]) -> Iterator[Writt
         def grow() -> Iterator[None]:
             note(prompt)
             _warm(target.model, small.model, ids)
+            # In turns, so that what else the machine does slows both alike.
+            steps = decode(target.model, ids, **options)
             for block in speculate(target.model, draft, ids, draft_length=settings.draft_length, **options):
                 blocks.append(block)
+                plain.extend(islice(steps, len(block.new)))
                 note(_tokens(block))
+                note(step.token for step in plain)
                 yield
-            for step in decode(target.model, ids, **options):
+            for step in steps:  # an end token may have ended the other text early
                 plain.append(step)
                 note([step.token])
                 yield
