@@ -221,6 +221,18 @@ def test_the_context_is_filled_and_not_overrun():
         assert len(plain(TARGET, prompt(n), n=100)) == 64 - n + 1
 
 
+def test_beyond_its_own_context_a_draft_drafts_nothing():
+    short = tiny(24, seed=1, width=8, context=20)
+    ids = prompt(8)
+    trace = text(TARGET, short, ids, 3, n=40)
+    assert list(trace.tokens) == plain(TARGET, ids, n=40)
+    length = 8
+    for block in trace.blocks[:-1]:
+        assert len(block.drafted) == min(3, max(0, 21 - length))
+        length += len(block.new)
+    assert trace.blocks[-2].kind == "target"
+
+
 @pytest.mark.parametrize(
     "ids, options, words",
     [

@@ -91,7 +91,10 @@ class ModelDraft(Cached):
 
     def propose(self, ids, length, sampling, uniform):
         tokens, laws, passes = [], [], []
-        for _ in range(length):
+        room = (
+            self.model.config.max_position_embeddings - len(ids) + 1
+        )  # beyond its context it drafts nothing
+        for _ in range(min(length, room)):
             logits, took = self.read(ids + tokens, last=1)
             laws.append(sampling.law(logits[0]))
             tokens.append(draw(laws[-1], uniform()))
