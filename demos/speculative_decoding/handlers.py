@@ -1,6 +1,7 @@
 """What the page's events do."""
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import gradio as gr
@@ -33,18 +34,23 @@ def run(
     settings = controls.settings_of(
         prompt, pair, source, draft_length, temperature, top_k, top_p, seed, tokens
     )
+    yield from _or_pocket(settings, request, partial(_written, answer))
+
+
+def _or_pocket(settings, request, stream):
+    """stream(settings, check, remark), by the pocket pair where the pair that was asked for cannot be had."""
     with STOPS.run(request.session_hash) as check:
-        remark = _absent(pair)
         try:
-            if remark:
-                raise hub.LoadError(remark)
-            yield from _written(settings, answer, check, "")
+            names = " and ".join(spec.title for spec in work.missing(settings.pair))
+            if names:
+                raise hub.LoadError(f"{names} must be downloaded first, with the button under the models.")
+            yield from stream(settings, check, "")
         except hub.LoadError as error:
             pocket = replace(settings, pair=controls.POCKET_PAIR)
-            yield from _written(pocket, answer, check, f"{error} The pocket pair goes on.")
+            yield from stream(pocket, check, f"{error} The pocket pair goes on.")
 
 
-def _written(settings, answer, check, remark):
+def _written(answer, settings, check, remark):
     race = None
     try:
         for key, (race, texts) in work.RUNS.stream(settings, lambda: work.write(settings, check)):
@@ -59,24 +65,10 @@ def _written(settings, answer, check, remark):
         yield remark, gr.skip(), words.stopped(race), "", ""
 
 
-def _absent(pair: str) -> str:
-    """What to do about models that are not here yet, "" where all are."""
-    names = " and ".join(spec.title for spec in work.missing(pair))
-    return names and f"{names} must be downloaded first, with the button under the models."
-
-
 def hold_court(prompt, pair, temperature, top_k, top_p, seed, samples, request: gr.Request):
     """Many samples of the first two tokens under each rule. Yields a remark as `run`, picture, caption."""
     settings = controls.court_settings_of(prompt, pair, temperature, top_k, top_p, seed, samples)
-    with STOPS.run(request.session_hash) as check:
-        remark = _absent(pair)
-        try:
-            if remark:
-                raise hub.LoadError(remark)
-            yield from _heard(settings, check, "")
-        except hub.LoadError as error:
-            pocket = replace(settings, pair=controls.POCKET_PAIR)
-            yield from _heard(pocket, check, f"{error} The pocket pair goes on.")
+    yield from _or_pocket(settings, request, _heard)
 
 
 def _heard(settings, check, remark):
