@@ -13,8 +13,8 @@ class Panel:
 
 
 PANELS = {
-    "laws": Panel("The draft's law q and the target's law p", "token", "probability"),
-    "residual": Panel("What is left for resampling", "token", "probability"),
+    "laws": Panel("The draft's law q and the target's law p", "probability", ""),
+    "residual": Panel("What is left for resampling", "probability", ""),
     "draw": Panel("The draw", "uniform number r", ""),
     "caches": Panel("Positions in the two caches", "position in the text (tokens)", ""),
     "history": Panel("Read and cut back, block by block", "block", "positions held"),

@@ -159,7 +159,7 @@ const open = (panel, options = {}) => {
 const inside = () => {
   const item = current();
   if (!charts.laws.visible) return;
-  const lists = { yTicks: false, xTitle: 'probability', yTitle: '', margin: 5.5 };
+  const lists = { yTicks: false, margin: 5.5 };
   if (!item) {
     for (const panel of ['laws', 'residual', 'draw']) open(panel, { ...lists, x: [0, 1], y: [0, 1] });
     return;
@@ -172,7 +172,7 @@ const inside = () => {
   if (d)
     bars(
       laws,
-      rows.map(([id, p, q]) => [label(id), q, p, id === null ? 0 : Math.min(p, q)]),
+      rows.map(([id, p, q]) => [label(id, d.x), q, p, id === null ? 0 : Math.min(p, q)]),
       [
         { colour: C.sky, at: 0.1, thick: 0.36 },
         { colour: C.blue, at: 0.5, thick: 0.36 },
@@ -182,18 +182,18 @@ const inside = () => {
   else
     bars(
       laws,
-      rows.map(([id, p]) => [label(id), p]),
+      rows.map(([id, p]) => [label(id, block.last), p]),
       [{ colour: LAW[item.kind][0], at: 0.2, thick: 0.6 }],
     );
   $('.key').textContent = d
     ? `Left: upper bars q, lower bars p, green what both share, min(p, q), ${fixed(d.overlap)} in all. Middle: ` +
-      `thin bars max(0, p − q), ${fixed(1 - d.overlap)} in all; wide bars the same scaled to 1.`
-    : `Left: ${LAW[item.kind][1]}.`;
+      `thin bars max(0, p − q), ${fixed(1 - d.overlap)} in all; wide bars the same scaled to 1. ▸ marks this token.`
+    : `Left: ${LAW[item.kind][1]}. ▸ marks the token that was drawn.`;
   residual(item, d, lists);
   lot(item, d);
 };
 const OTHERS = 'all others';
-const label = id => (id === null ? OTHERS : word(id));
+const label = (id, mine) => (id === null ? OTHERS : (id === mine ? '▸' : '') + word(id));
 const LAW = {
   bonus: [C.purple, 'the target’s law p after all drafts'],
   resampled: [C.orange, 'the residual, max(0, p − q) scaled to 1'],
