@@ -16,13 +16,8 @@ import argparse
 import hashlib
 import json
 import math
-import os
-import platform
-import signal
 import statistics
-import sys
 import tarfile
-import time
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +27,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from demos.kit.device import device
 from demos.kit.torchvision_shim import register_missing_operators
+from training import loop
 
 register_missing_operators()  # before transformers is imported
 
@@ -137,66 +133,19 @@ def acceptance(target, draft, tokens: np.ndarray, device: str, windows: int = 24
 
 
 def train(name: str, args, tokens: np.ndarray, validation: np.ndarray, teacher=None) -> None:
-    """Trains one model within its budget of minutes and leaves best.pt and last.pt in its folder.
-
-    The schedule follows the time spent, so that it ends annealed on any machine. On a CPU that is the
-    processor's time over its cores: what other programs take, or a pause, does not count.
-    """
+    """Trains one model; a draft with a teacher learns the teacher's whole law too."""
     device, folder = args.device, args.runs / (name + ("-distilled" if teacher else ""))
-    folder.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(args.seed)
     model = new_model(args.size, name).to(device)
-    *_, per_step, peak = SIZES[args.size, name]
-    decay = [p for p in model.parameters() if p.ndim == 2 and p.shape[0] != VOCABULARY]
-    rest = [p for p in model.parameters() if p.ndim != 2 or p.shape[0] == VOCABULARY]
-    groups = [{"params": decay, "weight_decay": 0.1}, {"params": rest, "weight_decay": 0.0}]
-    optimizer = torch.optim.AdamW(groups, lr=peak, betas=(0.9, 0.95))
+    *_, per_step, rate = SIZES[args.size, name]
+    groups = loop.groups(model, rate, 0.1, without=(model.model.embed_tokens.weight,))
     drop_out(model, args.dropout)
-    budget = 60 * (args.target_minutes if name == "target" else args.draft_minutes)
-    state = {"step": 0, "seconds": 0.0, "best": math.inf, "tokens": 0, "checked": 0.0}
-    state["machine"] = machine(device)
-    last = folder / "last.pt"
-    if last.exists():
-        saved = torch.load(last, map_location=device, weights_only=False)
-        model.load_state_dict(saved["model"])
-        optimizer.load_state_dict(saved["optimizer"])
-        state |= saved["state"]
-    stopped = []
-    signal.signal(signal.SIGTERM, lambda *_: stopped.append(True))
-    recent: list[float] = []
 
-    def clock() -> float:
-        return time.monotonic() if device != "cpu" else time.process_time() / torch.get_num_threads()
-
-    def save() -> None:
-        whole = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "state": state}
-        torch.save(whole, last.with_suffix(".part"))
-        last.with_suffix(".part").replace(last)
-
-    def check() -> None:
-        loss = loss_of(model, validation, device, windows=32)
-        better = loss < state["best"]
-        print(
-            f"{name} step {state['step']} minutes {state['seconds'] / 60:.1f} tokens {state['tokens']} "
-            f"validation {loss:.4f}{' *' if better else ''}",
-            flush=True,
-        )
-        if better:
-            state["best"] = loss
-            torch.save(model.state_dict(), folder / "best.pt")
-        state["checked"] = state["seconds"]
-        save()
-
-    while state["seconds"] < budget and not stopped:
-        began, spent, progress = time.monotonic(), clock(), state["seconds"] / budget
-        warm = min(1.0, (state["step"] + 1) / 100)
-        for group in optimizer.param_groups:
-            group["lr"] = peak * warm * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * progress)))
+    def batch_loss(step: int, progress: float) -> tuple[torch.Tensor, int]:
         length = CONTEXT if progress > 0.85 else CONTEXT // 2
-        random = np.random.default_rng([args.seed, state["step"]])  # so a resumed run sees the same
+        random = np.random.default_rng([args.seed, step])
         starts = random.integers(0, len(tokens) - length - 1, per_step // length)
         batch = torch.from_numpy(np.stack([tokens[s : s + length + 1] for s in starts])).to(device)
-        model.train()
         with torch.autocast(device, torch.bfloat16):
             logits = model(input_ids=batch[:, :-1]).logits.float().flatten(0, 1)
             loss = F.cross_entropy(logits, batch[:, 1:].flatten())
@@ -205,22 +154,14 @@ def train(name: str, args, tokens: np.ndarray, validation: np.ndarray, teacher=N
                     law = teacher(input_ids=batch[:, :-1]).logits.float().flatten(0, 1).log_softmax(-1)
                 kl = F.kl_div(logits.log_softmax(-1), law, reduction="batchmean", log_target=True)
                 loss = 0.3 * loss + 0.7 * kl
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        recent = [*recent[-20:], time.monotonic() - began]
-        state["seconds"] += clock() - spent
-        state["step"] += 1
-        state["tokens"] += per_step
-        if state["step"] % 20 == 0:
-            rate = per_step / statistics.median(recent)
-            print(f"{name} step {state['step']} loss {loss.item():.3f} {rate:.0f} tokens/s", flush=True)
-        if state["seconds"] - state["checked"] > args.check_minutes * 60:
-            check()
-    check()
-    if stopped:
-        sys.exit(0)
+        return loss, per_step
+
+    loop.train(
+        model, torch.optim.AdamW(groups, betas=(0.9, 0.95)), folder, device=device,
+        minutes=args.target_minutes if name == "target" else args.draft_minutes,
+        check_minutes=args.check_minutes, batch_loss=batch_loss,
+        score=lambda: loss_of(model, validation, device, windows=32),
+    )  # fmt: skip
 
 
 def best_model(name: str, args) -> LlamaForCausalLM:
@@ -253,7 +194,7 @@ def export(args, texts: dict[str, str]) -> None:
             "machine": state["machine"],
             "minutes": round(state["seconds"] / 60, 1),
             "steps": state["step"],
-            "training_tokens": state["tokens"],
+            "training_tokens": state["items"],
             "data": {"file": "fairy-tales.tar.xz", "sha256": digest},
             "parameters": model.num_parameters(),
             "context": CONTEXT,
@@ -293,12 +234,6 @@ def samples(model, args) -> list[dict]:
         )
         out.append({"seed": seed, "text": tokenizer.decode(got[0], skip_special_tokens=True)})
     return out
-
-
-def machine(device: str) -> str:
-    if device == "cuda":
-        return torch.cuda.get_device_name()
-    return f"{os.cpu_count()} CPU cores ({platform.machine()}), bfloat16 autocast"
 
 
 def main() -> None:
