@@ -10,7 +10,7 @@ from benchmarks.timing import Row, interleaved
 from demos.kit.models import load
 from demos.kit.torchvision_shim import register_missing_operators
 from demos.kit.zoo import MODELS
-from demos.speculative_decoding import controls, work
+from demos.speculative_decoding import controls
 from demos.speculative_decoding.algorithm import SpeculationTrace, decode, speculate
 from demos.speculative_decoding.race import MOST, Race, best_length
 from demos.speculative_decoding.sampling import Sampling
@@ -19,7 +19,7 @@ register_missing_operators()  # before transformers is imported
 
 from transformers import LlamaConfig, LlamaForCausalLM  # noqa: E402
 
-TOKENS, K, ROUNDS = 96, 4, 9
+TOKENS, K, ROUNDS = 96, 4, 5
 # The shapes of SmolLM2-135M and SmolLM2-360M, as their configurations have them.
 SMOLLM2_135M = {
     **{"hidden_size": 576, "intermediate_size": 1536, "num_hidden_layers": 30},
@@ -33,12 +33,13 @@ PROMPTS = (controls.PROMPT, "The old woman looked at the wolf and", "In the midd
 
 
 def rows() -> Iterator[Row]:
+    threads = torch.get_num_threads()
     torch.set_num_threads(1)  # as the page runs models of this size
     target, draft = (load(MODELS[f"fairy-{name}"], "cpu", torch.float32) for name in ("target", "draft"))
     with target, draft:
         prompts = [target.reader(text, return_tensors="pt")["input_ids"] for text in PROMPTS]
         yield from _rows(target.model, draft.model, prompts, "")
-    torch.set_num_threads(work.DEFAULT_THREADS)
+    torch.set_num_threads(threads)
     if torch.cuda.is_available():
         card = torch.cuda.get_device_name()
         target, draft = (_random(shape, "cuda", torch.bfloat16) for shape in (SMOLLM2_360M, SMOLLM2_135M))
