@@ -66,6 +66,11 @@ def prose(text: str, **options) -> gr.Markdown:
     return gr.Markdown(text, latex_delimiters=LATEX, elem_classes="gb-prose", **options)
 
 
+def code(source: str) -> gr.Markdown:
+    """Python on the page, with a copy button. Markdown is on every page; gr.Code would load an editor."""
+    return gr.Markdown(f"```python\n{source}\n```", elem_classes="gb-code")
+
+
 def folding() -> gr.Accordion:
     """The controls' place: open beside the picture, on a phone above it under a line that unfolds them.
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import gradio as gr
 
 from demos.kit.events import answering, message
-from demos.kit.lesson import FOLD_ON_PHONE, folding, prose
+from demos.kit.lesson import FOLD_ON_PHONE, code, folding, prose
 from demos.kit.predict import question, recall
 from demos.kit.source import source_of
 from demos.kit.stages import to_stage
@@ -66,7 +66,7 @@ def build(kept: gr.BrowserState) -> None:
                 with gr.Column(min_width=300):
                     formula = prose("")
             with gr.Tab("Code"):
-                gr.Code(CODE, language="python", interactive=False, max_lines=40)
+                code(CODE)
             with gr.Tab("Try and exercise"):
                 prose("\n".join(f"- **{name}.** {text}" for name, text in LESSON.tries.items()))
                 prose(LESSON.exercise)

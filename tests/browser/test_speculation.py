@@ -305,7 +305,7 @@ def test_two_visitors_do_not_mix(speculation):
 def test_code_formula_and_sources_can_be_opened(speculation):
     page = speculation()
     page.get_by_role("tab", name="Code").click()
-    expect(page.locator("#speculative-decoding .cm-content")).to_contain_text("def speculate(")
+    expect(page.locator("#speculative-decoding .gb-code code")).to_contain_text("def speculate(")
     page.get_by_role("tab", name="Sources").click()
     expect(page.get_by_text("Leviathan, Kalman and Matias (2023)")).to_be_visible()
     page.get_by_role("tab", name="Formula").click()

@@ -325,7 +325,7 @@ def test_two_visitors_do_not_mix(speech):
 def test_code_formula_and_sources_can_be_opened(speech):
     page = speech()
     page.get_by_role("tab", name="Code").click()
-    expect(page.locator("#speech-features .cm-content")).to_contain_text("scipy.fft.rfft")
+    expect(page.locator("#speech-features .gb-code code")).to_contain_text("scipy.fft.rfft")
     page.get_by_role("tab", name="Sources").click()
     expect(page.get_by_text("Davis and Mermelstein (1980)")).to_be_visible()
     page.get_by_role("tab", name="Formula").click()
