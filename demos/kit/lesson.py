@@ -71,6 +71,25 @@ def code(source: str) -> gr.Markdown:
     return gr.Markdown(f"```python\n{source}\n```", elem_classes="gb-code")
 
 
+def foot(lesson: Lesson, source: str, more_sources: str = "") -> gr.Markdown:
+    """The tabs under a topic's pictures; returns the place for the formula with a run's numbers."""
+    with gr.Tabs(overflow_behavior="wrap"):
+        with gr.Tab("Formula"), gr.Row():
+            with gr.Column(min_width=300):
+                prose(lesson.formula)
+            with gr.Column(min_width=300):
+                formula = prose("")
+        with gr.Tab("Code"):
+            code(source)
+        with gr.Tab("Try and exercise"):
+            prose("\n".join(f"- **{name}.** {text}" for name, text in lesson.tries.items()))
+            prose(lesson.exercise)
+        with gr.Tab("Sources"):
+            prose(lesson.sources)
+            prose(more_sources)
+    return formula
+
+
 def folding() -> gr.Accordion:
     """The controls' place: open beside the picture, on a phone above it under a line that unfolds them.
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import gradio as gr
 
 from demos.kit.events import answering, message
-from demos.kit.lesson import FOLD_ON_PHONE, code, folding, prose
+from demos.kit.lesson import FOLD_ON_PHONE, folding, foot, prose
 from demos.kit.predict import question, recall
 from demos.kit.source import source_of
 from demos.kit.stages import to_stage
@@ -59,19 +59,7 @@ def build(kept: gr.BrowserState) -> None:
                     court = court_view()
                     sentence = prose("", elem_id="speculation-sentence")
                 caption = prose("", elem_id="speculation-caption")
-        with gr.Tabs(overflow_behavior="wrap"):
-            with gr.Tab("Formula"), gr.Row():
-                with gr.Column(min_width=300):
-                    prose(LESSON.formula)
-                with gr.Column(min_width=300):
-                    formula = prose("")
-            with gr.Tab("Code"):
-                code(CODE)
-            with gr.Tab("Try and exercise"):
-                prose("\n".join(f"- **{name}.** {text}" for name, text in LESSON.tries.items()))
-                prose(LESSON.exercise)
-            with gr.Tab("Sources"):
-                prose(LESSON.sources)
+        formula = foot(LESSON, CODE)
 
     quiet = {"show_progress": "hidden"}
     hidden = {"api_visibility": "private", **quiet}

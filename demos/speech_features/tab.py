@@ -5,7 +5,7 @@ from pathlib import Path
 import gradio as gr
 
 from demos.kit.events import answering, message
-from demos.kit.lesson import FOLD_ON_PHONE, code, folding, prose
+from demos.kit.lesson import FOLD_ON_PHONE, folding, foot, prose
 from demos.kit.predict import question, recall
 from demos.kit.source import source_of
 from demos.kit.stages import to_stage
@@ -46,20 +46,7 @@ def build(kept: gr.BrowserState) -> None:
                 alarm = message("speech-alarm")
                 view = speech_view([closeup, rebuild_sound])
                 caption = prose("", elem_id="speech-caption")
-        with gr.Tabs(overflow_behavior="wrap"):
-            with gr.Tab("Formula"), gr.Row():
-                with gr.Column(min_width=300):
-                    prose(LESSON.formula)
-                with gr.Column(min_width=300):
-                    formula = prose("")
-            with gr.Tab("Code"):
-                code(CODE)
-            with gr.Tab("Try and exercise"):
-                prose("\n".join(f"- **{name}.** {text}" for name, text in LESSON.tries.items()))
-                prose(LESSON.exercise)
-            with gr.Tab("Sources"):
-                prose(LESSON.sources)
-                prose("\n".join(f"- Recipe {r.name}: {r.source}." for r in RECIPES.values()))
+        formula = foot(LESSON, CODE, "\n".join(f"- Recipe {r.name}: {r.source}." for r in RECIPES.values()))
 
     inputs = [*sounds, preset, answer, *form]
     outputs = [alarm, view, caption, formula, line, compared]
