@@ -32,7 +32,7 @@ def fit(folder, minutes: float, stop_at: int | None = None) -> tuple[torch.nn.Li
     try:
         loop.train(
             model,
-            optimizer,
+            [optimizer],
             folder,
             device="cpu",
             minutes=minutes,

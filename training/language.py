@@ -157,7 +157,7 @@ def train(name: str, args, tokens: np.ndarray, validation: np.ndarray, teacher=N
         return loss, per_step
 
     loop.train(
-        model, torch.optim.AdamW(groups, betas=(0.9, 0.95)), folder, device=device,
+        model, [torch.optim.AdamW(groups, betas=(0.9, 0.95))], folder, device=device,
         minutes=args.target_minutes if name == "target" else args.draft_minutes,
         check_minutes=args.check_minutes, batch_loss=batch_loss,
         score=lambda: loss_of(model, validation, device, windows=32),

@@ -11,7 +11,7 @@ import signal
 import statistics
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
@@ -22,7 +22,7 @@ WARM_STEPS = 100
 
 def train(
     model: torch.nn.Module,
-    optimizer: torch.optim.Optimizer,
+    optimizers: Sequence[torch.optim.Optimizer],
     folder: Path,
     *,
     device: str,
@@ -38,14 +38,19 @@ def train(
     better. A run that is stopped by SIGTERM goes on where it was when it is started again.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    peaks = [group["lr"] for group in optimizer.param_groups]
+
+    def groups_now() -> list[dict]:  # asked anew: load_state_dict puts other ones in their place
+        return [group for optimizer in optimizers for group in optimizer.param_groups]
+
+    peaks = [group["lr"] for group in groups_now()]
     state = {"step": 0, "seconds": 0.0, "best": math.inf, "items": 0, "checked": 0.0}
     state["machine"] = machine(device)
     last = folder / "last.pt"
     if last.exists():
         saved = torch.load(last, map_location=device, weights_only=False)
         model.load_state_dict(saved["model"])
-        optimizer.load_state_dict(saved["optimizer"])
+        for optimizer, kept in zip(optimizers, saved["optimizers"], strict=True):
+            optimizer.load_state_dict(kept)
         state |= saved["state"]
     stopped = []
     signal.signal(signal.SIGTERM, lambda *_: stopped.append(True))
@@ -66,21 +71,26 @@ def train(
             state["best"] = loss
             torch.save(model.state_dict(), folder / "best.pt")
         state["checked"] = state["seconds"]
-        whole = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "state": state}
+        whole = {
+            "model": model.state_dict(),
+            "optimizers": [optimizer.state_dict() for optimizer in optimizers],
+            "state": state,
+        }
         torch.save(whole, last.with_suffix(".part"))
         last.with_suffix(".part").replace(last)
 
     while state["seconds"] < 60 * minutes and not stopped:
         began, spent, progress = time.monotonic(), clock(), state["seconds"] / 60 / minutes
         warm = min(1.0, (state["step"] + 1) / WARM_STEPS)
-        for group, peak in zip(optimizer.param_groups, peaks, strict=True):
+        for group, peak in zip(groups_now(), peaks, strict=True):
             group["lr"] = peak * warm * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * progress)))
         model.train()
         loss, items = batch_loss(state["step"], progress)
-        optimizer.zero_grad(set_to_none=True)
+        model.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
+        for optimizer in optimizers:
+            optimizer.step()
         recent = [*recent[-20:], (time.monotonic() - began) / items]
         state["seconds"] += clock() - spent
         state["step"] += 1
@@ -104,6 +114,19 @@ def groups(model: torch.nn.Module, rate: float, decay: float, without: tuple[Ten
         {"params": matrices, "weight_decay": decay, "lr": rate},
         {"params": rest, "weight_decay": 0.0, "lr": rate},
     ]
+
+
+def muon(
+    model: torch.nn.Module, hidden: torch.nn.Module, rate: float, decay: float
+) -> tuple[torch.optim.Optimizer, torch.optim.Optimizer]:
+    """Muon (Jordan 2024, steps as Liu et al. 2025) for the matrices in `hidden`, AdamW for the rest."""
+    matrices = [p for p in hidden.parameters() if p.ndim == 2]
+    ids = {id(p) for p in matrices}
+    others = [p for p in model.parameters() if id(p) not in ids]
+    return (
+        torch.optim.Muon(matrices, lr=rate, weight_decay=decay, adjust_lr_fn="match_rms_adamw"),
+        torch.optim.AdamW(others, lr=rate, betas=(0.9, 0.99), weight_decay=0.0),
+    )
 
 
 def machine(device: str) -> str:

@@ -15,8 +15,10 @@ import hashlib
 import io
 import json
 import tarfile
+from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812
 from PIL import Image
@@ -37,8 +39,30 @@ CLASSES = (
 )
 MEAN, STD = (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)
 HELD_OUT = 2000
-# layers, width, MLP width, heads, pictures a step, highest learning rate, minutes
-SIZES = {"cpu": (6, 192, 384, 6, 128, 1.0e-3, 40), "gpu": (6, 192, 768, 6, 512, 1.0e-3, 25)}
+
+
+@dataclass(frozen=True)
+class Size:
+    """minutes: of a run by default. rate: the highest learning rate. mixup: alpha of the Beta law.
+
+    strength: of the changes in colour and of the erasing, from 0 to 1. dropped: the share of patches
+    that training does not see (Liu et al. 2022, PatchDropout), but for its last fifth.
+    """
+
+    minutes: float
+    per_step: int
+    rate: float
+    dropout: float
+    strength: float
+    mixup: float
+    dropped: float
+
+
+# A CPU sees each picture some twenty times, a GPU hundreds of times and needs more variety.
+SIZES = {
+    "cpu": Size(40, 128, 2.0e-3, dropout=0.0, strength=0.25, mixup=0.0, dropped=0.5),
+    "gpu": Size(25, 512, 2.0e-3, dropout=0.1, strength=1.0, mixup=0.2, dropped=0.0),
+}
 
 
 def pictures(data: Path, runs: Path) -> dict[str, tuple[Tensor, Tensor]]:
@@ -62,10 +86,11 @@ def pictures(data: Path, runs: Path) -> dict[str, tuple[Tensor, Tensor]]:
     return torch.load(kept)
 
 
-def augment(images: Tensor, random: torch.Generator) -> Tensor:
+def augment(images: Tensor, strength: float, random: torch.Generator) -> Tensor:
     """Shifted by up to 4 pixels, mirrored, changed in brightness, contrast and colour, a square erased.
 
-    images: [n, 3, 32, 32] in uint8. Returns the same in float32, from 0 to 1.
+    images: [n, 3, 32, 32] in uint8. strength: of what follows the mirror, 0 to 1. Returns the same in
+    float32, from 0 to 1.
     """
     n = len(images)
     x = F.pad(images.float() / 255, (4, 4, 4, 4), mode="reflect")
@@ -75,26 +100,37 @@ def augment(images: Tensor, random: torch.Generator) -> Tensor:
     columns = torch.where(flipped[:, None], columns.flip(1), columns)
     every = torch.arange(n)[:, None, None]
     x = x.permute(0, 2, 3, 1)[every, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
-    bright, contrast, colour = 1 + 0.4 * (torch.rand(3, n, 1, 1, 1, generator=random) - 0.5) * 2
+    bright, contrast, colour = 1 + 0.4 * strength * (2 * torch.rand(3, n, 1, 1, 1, generator=random) - 1)
     mean = x.mean((1, 2, 3), keepdim=True)
     grey = x.mean(1, keepdim=True)
     x = (grey + (x - grey) * colour - mean) * contrast + mean * bright
     at = torch.randint(0, 32, (2, n, 1), generator=random)
     inside = [(torch.arange(32)[None] - place).abs() < 5 for place in at]
     erased = (inside[0][:, :, None] & inside[1][:, None, :])[:, None] & (
-        torch.rand(n, 1, 1, 1, generator=random) < 0.5
+        torch.rand(n, 1, 1, 1, generator=random) < 0.5 * strength
     )
     return torch.where(erased, torch.full_like(x, 0.5), x).clamp(0, 1)
 
 
-def new_model(size: str) -> ViTForImageClassification:
-    layers, width, mlp, heads, *_ = SIZES[size]
+def new_model(dropout: float = 0.0) -> ViTForImageClassification:
     config = ViTConfig(
-        image_size=32, patch_size=4, hidden_size=width, num_hidden_layers=layers, num_attention_heads=heads,
-        intermediate_size=mlp, hidden_dropout_prob=0.1, num_labels=len(CLASSES),
+        image_size=32, patch_size=4, hidden_size=192, num_hidden_layers=6, num_attention_heads=3,
+        intermediate_size=768, hidden_dropout_prob=dropout, num_labels=len(CLASSES),
         id2label=dict(enumerate(CLASSES)), label2id={name: i for i, name in enumerate(CLASSES)},
     )  # fmt: skip
     return ViTForImageClassification(config)
+
+
+def logits_of(model: ViTForImageClassification, x: Tensor, dropped: float, random: torch.Generator) -> Tensor:
+    """The model's logits from CLS and a random share of the patches."""
+    h = model.vit.embeddings(x)
+    if dropped:
+        n, s, d = h.shape
+        kept = torch.rand(n, s - 1, generator=random).argsort(1)[:, : round((s - 1) * (1 - dropped))] + 1
+        h = torch.cat([h[:, :1], h.gather(1, kept[:, :, None].expand(-1, -1, d).to(h.device))], 1)
+    for layer in model.vit.layers:
+        h = layer(h)
+    return model.classifier(model.vit.layernorm(h)[:, 0])
 
 
 def normal(x: Tensor) -> Tensor:
@@ -123,7 +159,6 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=ROOT / "assets" / "pocket" / "cifar-vit")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--minutes", type=float, help="(default: the size's own)")
-    parser.add_argument("--mixup", type=float, default=0.2, help="alpha of the Beta law; 0: none")
     args = parser.parse_args()
     args.runs.mkdir(parents=True, exist_ok=True)
     where = device()
@@ -132,28 +167,30 @@ def main() -> None:
     images, labels = (column[order] for column in parts["train"])
     held, images = (images[:HELD_OUT], labels[:HELD_OUT]), images[HELD_OUT:]
     labels = labels[HELD_OUT:]
-    *_, per_step, rate, minutes = SIZES[args.size]
+    size = SIZES[args.size]
+    minutes = args.minutes or size.minutes
     torch.manual_seed(args.seed)
-    model = new_model(args.size).to(where)
-    optimizer = torch.optim.AdamW(loop.groups(model, rate, 0.05), betas=(0.9, 0.99))
+    model = new_model(size.dropout).to(where)
 
     def batch_loss(step: int, progress: float) -> tuple[Tensor, int]:
         random = torch.Generator().manual_seed(args.seed * 1_000_003 + step)
-        some = torch.randint(0, len(images), (per_step,), generator=random)
-        x, y = normal(augment(images[some], random)), F.one_hot(labels[some], len(CLASSES)).float()
-        if args.mixup and progress < 0.85:  # the last part sees pictures as they are
-            torch.manual_seed(step)
-            share = float(torch.distributions.Beta(args.mixup, args.mixup).sample())
+        some = torch.randint(0, len(images), (size.per_step,), generator=random)
+        x = normal(augment(images[some], size.strength, random))
+        y = F.one_hot(labels[some], len(CLASSES)).float()
+        late = progress > 0.8  # the last part sees whole pictures as they are
+        if size.mixup and not late:
+            share = float(np.random.default_rng([args.seed, step]).beta(size.mixup, size.mixup))
             x, y = share * x + (1 - share) * x.flip(0), share * y + (1 - share) * y.flip(0)
         with torch.autocast(where, torch.bfloat16):
-            logits = model(pixel_values=x.to(where)).logits
-        return F.cross_entropy(logits.float(), y.to(where), label_smoothing=0.05), per_step
+            logits = logits_of(model, x.to(where), 0 if late else size.dropped, random)
+        return F.cross_entropy(logits.float(), y.to(where), label_smoothing=0.05), size.per_step
 
+    optimizers = loop.muon(model, model.vit.layers, size.rate, 0.05)
     loop.train(
-        model, optimizer, args.runs / args.size, device=where, minutes=args.minutes or minutes,
-        check_minutes=3, batch_loss=batch_loss, score=lambda: measure(model, *held, where)[0],
+        model, optimizers, args.runs / args.size, device=where, minutes=minutes, check_minutes=3,
+        batch_loss=batch_loss, score=lambda: measure(model, *held, where)[0],
     )  # fmt: skip
-    export(args, model, parts["test"], where, args.minutes or minutes)
+    export(args, model, parts["test"], where, minutes)
 
 
 def export(args, model, test: tuple[Tensor, Tensor], where: str, minutes: float) -> None:
@@ -168,8 +205,7 @@ def export(args, model, test: tuple[Tensor, Tensor], where: str, minutes: float)
     shipped = ViTForImageClassification.from_pretrained(args.out, dtype=torch.float32).to(where)
     loss, accuracy = measure(shipped, *test, where)
     card = {
-        "command": f"python -m training.vit --size {args.size} --minutes {minutes:g} --seed {args.seed} "
-        f"--mixup {args.mixup:g}",
+        "command": f"python -m training.vit --size {args.size} --minutes {minutes:g} --seed {args.seed}",
         "seed": args.seed,
         "machine": state["machine"],
         "minutes": round(state["seconds"] / 60, 1),
