@@ -1,0 +1,391 @@
+"""The pocket CLIP: assets/pocket/emoji-clip, 64x64 pictures of emoji and what they are called.
+
+Command: python -m training.clip --size cpu      (or --size gpu)
+A run that was stopped goes on where it was when the same command is given again.
+
+Data: emoji.tar with emoji/emoji.jsonl (labels and tags of the npm package emojibase-data 17) and 64x64
+RGBA pictures in two styles, emoji/noto/<id>.png (Noto Emoji) and emoji/twitter/<id>.png (the npm package
+emoji-datasource-twitter 16). Of the emoji that have both, those whose line number is divisible by 5 keep
+their twitter picture out of training: the test of a style that was not seen of a thing that was. Those
+whose line number is 1 more than a multiple of 25 keep their noto picture out, to choose the best weights.
+
+The minutes, the machine and the scores of the model that is shipped stand in its card.json.
+"""
+
+import argparse
+import hashlib
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F  # noqa: N812
+from safetensors.torch import save_file
+from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+from torch import Tensor
+
+from demos.kit.device import device
+from demos.kit.torchvision_shim import register_missing_operators
+from training import gallery, loop
+
+register_missing_operators()  # before open_clip and transformers are imported
+
+import open_clip  # noqa: E402
+from transformers import PreTrainedTokenizerFast  # noqa: E402
+
+ROOT = Path(__file__).parents[1]
+STYLES = ("noto", "twitter")
+PAD, END = "<|pad|>", "<|endoftext|>"
+VOCABULARY, CONTEXT = 2048, 24
+MEAN, STD = (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)
+MAX_LOG_SCALE = math.log(100)
+
+# embedding, then layers and width of the picture's tower and of the text's, pairs a step, highest
+# learning rate, minutes
+SIZES = {
+    "cpu": (128, (6, 192), (3, 128), 256, 2.0e-3, 50),
+    "gpu": (192, (8, 256), (4, 192), 1024, 2.0e-3, 25),
+}
+
+# The seven that an ensemble averages; training draws from them too.
+TEMPLATES = (
+    "a picture of {}",
+    "a drawing of {}",
+    "an emoji of {}",
+    "an icon of {}",
+    "a small picture of {}",
+    "a colourful drawing of {}",
+    "this is {}",
+)
+COLOURS = {
+    "white": (1.0, 1.0, 1.0), "black": (0.05, 0.05, 0.05), "grey": (0.55, 0.55, 0.55),
+    "red": (0.85, 0.15, 0.15), "orange": (0.95, 0.6, 0.15), "yellow": (0.95, 0.9, 0.3),
+    "green": (0.2, 0.65, 0.3), "blue": (0.2, 0.4, 0.85), "purple": (0.55, 0.3, 0.7),
+    "pink": (0.95, 0.65, 0.75),
+}  # fmt: skip
+PLACES = (
+    ("to the left of", (-1, 0)), ("to the right of", (1, 0)), ("above", (0, -1)), ("below", (0, 1)),
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Emoji:
+    """rows: what emoji.jsonl says, a dict an emoji. pictures: [n, 2, 4, 64, 64] in uint8, noto and twitter.
+
+    there: [n, 2], which pictures exist. test, check: [n], whose twitter and whose noto picture is kept out.
+    """
+
+    rows: list[dict]
+    pictures: Tensor
+    there: Tensor
+    test: Tensor
+    check: Tensor
+
+    @property
+    def train(self) -> Tensor:
+        """[n, 2]: the pictures that training sees."""
+        return self.there & ~torch.stack([self.check, self.test], 1)
+
+    def label(self, i: int) -> str:
+        return self.rows[i]["label"].lower()
+
+
+def read(data: Path) -> Emoji:
+    rows = gallery.table(data)
+    folders = [gallery.pictures(data / "emoji.tar", f"emoji/{style}/") for style in STYLES]
+    images = torch.zeros(len(rows), 2, 4, 64, 64, dtype=torch.uint8)
+    for i, row in enumerate(rows):
+        for s, folder in enumerate(folders):
+            if row["id"] in folder:
+                images[i, s] = torch.from_numpy(folder[row["id"]]).permute(2, 0, 1)
+    there = torch.tensor([[row["id"] in folder for folder in folders] for row in rows])
+    held = gallery.held_out(rows)
+    number = torch.arange(1, len(rows) + 1)
+    return Emoji(
+        rows, images, there,
+        test=torch.tensor([row["id"] in held for row in rows]), check=there.all(1) & (number % 25 == 1),
+    )  # fmt: skip
+
+
+def with_article(label: str) -> str:
+    if ":" in label:  # "flag: Samoa"
+        return label
+    return f"{'an' if label[0] in 'aeiou' else 'a'} {label}"
+
+
+def words_of(emoji: Emoji, i: int, random: np.random.Generator) -> str:
+    """What is said of one emoji: its label in a template, with tags, or some of its tags alone."""
+    label, tags = emoji.label(i), [t.lower() for t in emoji.rows[i].get("tags", [])]
+    label = with_article(label) if random.random() < 0.4 else label
+    draw = random.random()
+    if tags and draw < 0.15:
+        return ", ".join(random.permutation(tags)[: random.integers(1, 4)])
+    if tags and draw < 0.3:
+        return f"{label}, {', '.join(random.permutation(tags)[: random.integers(1, 3)])}"
+    if draw < 0.5:
+        return label
+    return TEMPLATES[random.integers(len(TEMPLATES))].format(label)
+
+
+def place(pictures: Tensor, angle: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
+    """pictures: [n, 4, 64, 64], colours times alpha; angle in radians, scale, both [n]; shift [n, 2] in
+    half pictures. Returns the pictures turned, resized and moved, of the same shape."""
+    cos, sin = angle.cos() / scale, angle.sin() / scale
+    x, y = shift.unbind(1)
+    theta = torch.stack([cos, sin, -cos * x - sin * y, -sin, cos, sin * x - cos * y], 1).view(-1, 2, 3)
+    grid = F.affine_grid(theta, list(pictures.shape), align_corners=False)
+    return F.grid_sample(pictures, grid, mode="bilinear", align_corners=False)
+
+
+def on_ground(pictures: Tensor, ground: Tensor) -> Tensor:
+    """pictures: [n, 4, h, w], colours times alpha; ground: [n, 3, h or 1, w or 1]. Returns [n, 3, h, w]."""
+    return pictures[:, :3] + ground * (1 - pictures[:, 3:])
+
+
+def premultiplied(pictures: Tensor) -> Tensor:
+    """uint8 RGBA to float32 from 0 to 1, colours times alpha."""
+    x = pictures.float() / 255
+    return torch.cat([x[..., :3, :, :] * x[..., 3:, :, :], x[..., 3:, :, :]], -3)
+
+
+def batch(emoji: Emoji, n: int, random: np.random.Generator) -> tuple[Tensor, list[str]]:
+    """n pictures [n, 3, 64, 64] from 0 to 1 with a text each. No emoji is in two of them."""
+    scenes = n // 6
+    usable = torch.nonzero(emoji.train.any(1)).flatten().numpy()
+    chosen = random.permutation(usable)[: n + scenes]
+    train = emoji.train.numpy()
+    style = [random.choice(np.flatnonzero(train[i])) for i in chosen]
+    generator = torch.Generator().manual_seed(int(random.integers(2**31)))
+
+    def uniform(low: float, high: float, *shape: int) -> Tensor:
+        return low + (high - low) * torch.rand(*shape, generator=generator)
+
+    all_of = premultiplied(emoji.pictures[chosen, style])
+    names = list(COLOURS)
+    colour = random.integers(len(names), size=n)
+    colour[random.random(n) < 0.3] = 0  # white, as the pages have it
+    texts = []
+    m = n - scenes
+    for i, c in zip(chosen[:m], colour[:m], strict=True):
+        text = words_of(emoji, i, random)
+        if random.random() < 0.15:
+            text = f"{text} on a {names[c]} background"
+        texts.append(text)
+    one = place(
+        all_of[:m], uniform(-0.35, 0.35, m), uniform(0.55, 1.15, m), uniform(-0.25, 0.25, m, 2)
+    )  # fmt: skip
+    first, second = chosen[m::2], chosen[m + 1 :: 2]
+    where = random.integers(len(PLACES), size=scenes)
+    away = 0.45 * torch.tensor([PLACES[w][1] for w in where]).float().view(scenes, 2)
+    pair = [
+        place(
+            all_of[start::2], uniform(-0.15, 0.15, scenes), uniform(0.4, 0.52, scenes),
+            sign * away + uniform(-0.08, 0.08, scenes, 2),
+        )
+        for start, sign in ((m, 1), (m + 1, -1))
+    ]  # fmt: skip
+    for a, b, w in zip(first, second, where, strict=True):
+        a_label, b_label = (with_article(emoji.label(i)) for i in (a, b))
+        template = TEMPLATES[random.integers(len(TEMPLATES))] if random.random() < 0.3 else "{}"
+        texts.append(template.format(f"{a_label} {PLACES[w][0]} {b_label}"))
+    both = pair[0] + pair[1] * (1 - pair[0][:, 3:])
+    ground = torch.tensor([COLOURS[names[c]] for c in colour]) + uniform(-0.07, 0.07, n, 3)
+    x = on_ground(torch.cat([one, both]), ground.clamp(0, 1)[:, :, None, None])
+    bright, contrast, strength = 1 + uniform(-0.2, 0.2, 3, n, 1, 1, 1)
+    grey = x.mean(1, keepdim=True)
+    x = ((grey + (x - grey) * strength - 0.5) * contrast + 0.5) * bright
+    return (x + 0.03 * torch.randn(x.shape, generator=generator)).clamp(0, 1), texts
+
+
+def train_tokenizer(emoji: Emoji, folder: Path) -> None:
+    """Byte-level BPE over lower-cased text, END after each; any text has tokens."""
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.normalizer = normalizers.Sequence([normalizers.NFKC(), normalizers.Lowercase()])
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=VOCABULARY, special_tokens=[PAD, END],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+    )  # fmt: skip
+    random = np.random.default_rng(0)
+    texts = [words_of(emoji, i, random) for i in range(len(emoji.rows)) for _ in range(5)]
+    places = [f"{template.format('')} {place} on a {c} background" for template in TEMPLATES
+              for place, _ in PLACES for c in COLOURS]  # fmt: skip
+    tokenizer.train_from_iterator([*texts, *places], trainer)
+    end = tokenizer.token_to_id(END)
+    tokenizer.post_processor = processors.TemplateProcessing(single=f"$A {END}", special_tokens=[(END, end)])
+    PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, pad_token=PAD, eos_token=END, model_max_length=CONTEXT,
+        padding_side="right", truncation_side="right",
+    ).save_pretrained(folder)  # fmt: skip
+
+
+def configuration(size: str, end: int) -> dict:
+    embedding, (layers, width), (text_layers, text_width), *_ = SIZES[size]
+    return {
+        "model_cfg": {
+            "embed_dim": embedding,
+            "vision_cfg": {
+                "image_size": 64, "patch_size": 8, "layers": layers, "width": width, "head_width": 64,
+            },
+            "text_cfg": {
+                "context_length": CONTEXT, "vocab_size": VOCABULARY, "hf_tokenizer_name": "emoji-clip",
+                "layers": text_layers, "width": text_width, "heads": text_width // 64,
+                "pool_type": "eos", "pad_id": 0, "eos_id": end,
+            },
+        },
+        "preprocess_cfg": {
+            "mean": MEAN, "std": STD, "interpolation": "bicubic", "resize_mode": "squash",
+            "fill_color": 255,
+        },
+    }  # fmt: skip
+
+
+def normal(x: Tensor) -> Tensor:
+    """As the preprocessing that is shipped with the model: (x - 0.5) / 0.5."""
+    return (x - 0.5) / 0.5
+
+
+def shown(pictures: Tensor) -> Tensor:
+    """uint8 RGBA on white, as the pages show them: [n, 3, 64, 64], ready for the model."""
+    return normal(on_ground(premultiplied(pictures), torch.ones(1, 3, 1, 1)))
+
+
+@torch.no_grad()
+def image_features(model, pictures: Tensor, where: str) -> Tensor:
+    parts = [model.encode_image(shown(p).to(where), normalize=True).cpu() for p in pictures.split(256)]
+    return torch.cat(parts)
+
+
+@torch.no_grad()
+def text_features(model, tokenizer, labels: list[str], templates: tuple[str, ...], where: str) -> Tensor:
+    """[labels, D]: for each label the mean over the templates, of length 1."""
+    total = 0
+    for template in templates:
+        texts = [template.format(label) for label in labels]
+        parts = [
+            model.encode_text(tokenizer(texts[i : i + 256]).to(where), normalize=True).cpu()
+            for i in range(0, len(texts), 256)
+        ]
+        total = total + torch.cat(parts)
+    return F.normalize(total, dim=-1)
+
+
+def top(scores: Tensor, right: Tensor, k: int) -> float:
+    """The share of rows whose right column is among the k highest."""
+    return float((scores.topk(k, -1).indices == right[:, None]).any(-1).float().mean())
+
+
+def scores(model, tokenizer, emoji: Emoji, where: str) -> dict:
+    """Top-1 and top-5 both ways, for the bare labels and for the ensemble.
+
+    Picture to text: each twitter picture that was kept out, among the labels of all emoji. Text to
+    picture: the label of each of these, among the twitter pictures of all emoji that have one.
+    """
+    model.eval()
+    kept = torch.nonzero(emoji.test).flatten()
+    candidates = torch.nonzero(emoji.there[:, 1]).flatten()
+    pictures = image_features(model, emoji.pictures[candidates, 1], where)
+    place_of = {int(i): j for j, i in enumerate(candidates)}
+    rows = torch.tensor([place_of[int(i)] for i in kept])
+    labels = [emoji.label(i) for i in range(len(emoji.rows))]
+    out = {"pictures": len(kept), "labels": len(labels), "candidate_pictures": len(candidates)}
+    for name, templates in (("bare_label", ("{}",)), ("ensemble_of_7", TEMPLATES)):
+        texts = text_features(model, tokenizer, labels, templates, where)
+        to_text, to_image = pictures[rows] @ texts.T, texts[kept] @ pictures.T
+        out[name] = {
+            f"{way}_top{k}": round(top(s, right, k), 4)
+            for way, s, right in (("image_to_text", to_text, kept), ("text_to_image", to_image, rows))
+            for k in (1, 5)
+        }
+    return out
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--size", choices=tuple(SIZES), default="cpu")
+    parser.add_argument("--data", type=Path, default=ROOT / "data")
+    parser.add_argument("--runs", type=Path, default=ROOT / "runs" / "clip")
+    parser.add_argument("--out", type=Path, default=ROOT / "assets" / "pocket" / "emoji-clip")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--minutes", type=float, help="(default: the size's own)")
+    args = parser.parse_args()
+    where = device()
+    emoji = read(args.data)
+    *_, per_step, rate, minutes = SIZES[args.size]
+    minutes = args.minutes or minutes
+    args.out.mkdir(parents=True, exist_ok=True)
+    train_tokenizer(emoji, args.out)
+    end = PreTrainedTokenizerFast.from_pretrained(args.out).eos_token_id
+    config = configuration(args.size, end)
+    (args.out / "open_clip_config.json").write_text(json.dumps(config, indent=2) + "\n")
+    tokenizer = open_clip.get_tokenizer(f"local-dir:{args.out}")
+    torch.manual_seed(args.seed)
+    parts = config["model_cfg"]
+    model = open_clip.CLIP(
+        parts["embed_dim"], parts["vision_cfg"] | {"patch_dropout": 0.5}, parts["text_cfg"]
+    )
+    model.to(where)
+    blocks = torch.nn.ModuleList([model.visual.transformer, model.transformer])
+    loss_of = open_clip.loss.ClipLoss()
+    held = torch.nonzero(emoji.check).flatten()
+    labels = [emoji.label(i) for i in range(len(emoji.rows))]
+
+    def batch_loss(step: int, progress: float) -> tuple[Tensor, int]:
+        pictures, texts = batch(emoji, per_step, np.random.default_rng([args.seed, step]))
+        with torch.no_grad():
+            model.logit_scale.clamp_(0, MAX_LOG_SCALE)
+        with torch.autocast(where, torch.bfloat16):
+            i = model.encode_image(normal(pictures).to(where))
+            t = model.encode_text(tokenizer(texts).to(where))
+        i, t = (F.normalize(x.float(), dim=-1) for x in (i, t))
+        return loss_of(i, t, model.logit_scale.exp()), per_step
+
+    def score() -> float:
+        model.eval()
+        i = image_features(model, emoji.pictures[held, 0], where)
+        t = text_features(model, tokenizer, labels, ("{}",), where)
+        logits = model.logit_scale.exp().item() * i @ t.T
+        print(f"top-1 {top(logits, held, 1):.3f} scale {model.logit_scale.exp().item():.1f}", flush=True)
+        return float(F.cross_entropy(logits, held))
+
+    loop.train(
+        model, loop.muon(model, blocks, rate, 0.1), args.runs / args.size, device=where, minutes=minutes,
+        check_minutes=3, batch_loss=batch_loss, score=score,
+    )  # fmt: skip
+    export(args, model, tokenizer, emoji, where, minutes)
+
+
+def export(args, model, tokenizer, emoji: Emoji, where: str, minutes: float) -> None:
+    """The best weights in float16 with their card; the scores are those of the weights on disk."""
+    folder = args.runs / args.size
+    model.load_state_dict(torch.load(folder / "best.pt", map_location=where))
+    state = torch.load(folder / "last.pt", map_location="cpu", weights_only=False)["state"]
+    weights = {name: p.half().contiguous().cpu() for name, p in model.state_dict().items()}
+    save_file(weights, args.out / "open_clip_model.safetensors")
+    shipped, _, _ = open_clip.create_model_and_transforms(f"local-dir:{args.out}")
+    card = {
+        "command": f"python -m training.clip --size {args.size} --minutes {minutes:g} --seed {args.seed}",
+        "seed": args.seed,
+        "machine": state["machine"],
+        "minutes": round(state["seconds"] / 60, 1),
+        "steps": state["step"],
+        "training_pairs": state["items"],
+        "data": {
+            "file": "emoji.tar",
+            "sha256": hashlib.sha256((args.data / "emoji.tar").read_bytes()).hexdigest(),
+        },
+        "parameters": sum(p.numel() for p in shipped.parameters()),
+        "logit_scale": round(shipped.logit_scale.exp().item(), 3),
+        "test": scores(shipped.to(where), tokenizer, emoji, where),
+        "templates": TEMPLATES,
+        "licence": "weights: Apache-2.0; training pictures: Noto Emoji (Apache-2.0) and Twemoji graphics "
+        "(CC BY 4.0); labels and tags: emojibase-data (MIT)",
+    }
+    (args.out / "card.json").write_text(json.dumps(card, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()
