@@ -105,7 +105,7 @@ def jpeg(width, height):
         ("tiff", {"compression": "tiff_lzw"}, 0),
         ("webp", {"lossless": True}, 0),
         ("jpg", {"quality": 95, "subsampling": 0}, 4),
-        pytest.param("avif", {"quality": 95}, 6, marks=pytest.mark.skipif("AVIF" not in FORMATS, reason="")),
+        ("avif", {"quality": 95}, 6),
     ],
 )
 def test_formats_are_read_as_they_are(tmp_path, kind, how, error):
@@ -209,11 +209,14 @@ def test_transparency_is_shown_on_white(tmp_path):
     np.testing.assert_allclose(grey[..., 1], expected[..., 0], atol=1)
 
 
-@pytest.mark.parametrize("mode, colour", [("P", 1), ("L", 1), ("1", 0), ("RGB", (1, 1, 1))])
-@pytest.mark.parametrize("kind", ["png", "gif"])
+@pytest.mark.parametrize(
+    "kind, mode, colour",
+    [
+        *[("png", mode, colour) for mode, colour in (("P", 1), ("L", 1), ("1", 0), ("RGB", (1, 1, 1)))],
+        *[("gif", mode, colour) for mode, colour in (("P", 1), ("L", 1), ("1", 0))],  # it has a palette
+    ],
+)
 def test_one_transparent_colour_is_shown_as_white(tmp_path, kind, mode, colour):
-    if kind == "gif" and mode == "RGB":
-        pytest.skip("a GIF has a palette")
     image = Image.new(mode, (16, 16), colour)
     if mode == "P":
         image.putpalette([0, 0, 0, 0, 0, 0, 200, 0, 0])
@@ -292,8 +295,6 @@ def test_a_colour_profile_does_no_harm_and_does_not_go_on(tmp_path, kind, profil
     ],
 )
 def test_of_several_frames_the_first_is_used(tmp_path, kind, notice):
-    if kind == "AVIF" and kind not in FORMATS:
-        pytest.skip("Pillow is built without AVIF")
     frames = [Image.new("RGB", (16, 16), colour) for colour in ("red", "lime", "blue")]
     path = saved(tmp_path, "moving", frames[0], format=kind, save_all=True, append_images=frames[1:])
     values, notices = pixels(path)

@@ -8,11 +8,13 @@ from pathlib import Path
 
 import gradio as gr
 import pytest
+from gradio_client import Client
 
 from demos.kit.events import answering
 from demos.kit.inputs import InputError
 from demos.kit.source import source_of
 from demos.kit.stops import StoppedError, Stops
+from demos.kit.widgets import slider
 from demos.speculative_decoding import algorithm, drafts
 
 ROOT = Path(__file__).parents[1]
@@ -75,3 +77,23 @@ def test_a_streaming_handler_says_what_was_wrong_and_keeps_what_it_had_shown():
 
     with pytest.raises(ZeroDivisionError):
         list(answering(bug, 1)(1))
+
+
+def test_a_slider_hands_on_what_was_typed_also_after_an_update():
+    """An update makes Gradio build the component anew for this visitor."""
+    with gr.Blocks(analytics_enabled=False) as app:
+        number, got, button = slider(0, 10, 5, step=1, label="Number"), gr.JSON(), gr.Button()
+        button.click(lambda value: [value], number, got, api_name="got")
+        button.click(lambda: gr.update(value=7), None, number, api_name="updated")
+    app.launch(prevent_thread_lock=True, quiet=True, server_name="127.0.0.1")
+    try:
+        client = Client(app.local_url, verbose=False)
+        for _ in range(2):
+            assert client.predict(99, api_name="/got") == [99]
+            assert client.predict(None, api_name="/got") == [None]
+            client.predict(api_name="/updated")
+        described = [c["type"] for c in app.get_config_file()["components"]]
+        assert "slider" in described  # the browser draws it as a gr.Slider
+    finally:
+        app.close()
+    assert list((ROOT / "demos" / "kit").glob("*.pyi")) == []

@@ -251,9 +251,13 @@ def test_relevance_of_what_has_no_classes_is_refused():
     model = dino()
     with pytest.raises(ValueError, match="classifier is expected"):
         relevance(model, look(model, picture(model)), 0)
+    with pytest.raises(ValueError, match="classifier is expected"):
+        next(occlusion(model, picture(model), 0, [0]))
     model = vit()
     with pytest.raises(ValueError, match="from 0 to 6; got 7"):
         relevance(model, look(model, picture(model)), 7)
+    with pytest.raises(ValueError, match="from 0 to 6; got -1"):
+        next(occlusion(model, picture(model), -1, [0]))
 
 
 @torch.no_grad()

@@ -9,13 +9,15 @@ emoji-datasource-twitter 16). Of the emoji that have both, those whose line numb
 their twitter picture out of training: the test of a style that was not seen of a thing that was. Those
 whose line number is 1 more than a multiple of 25 keep their noto picture out, to choose the best weights.
 
-The minutes, the machine and the scores of the model that is shipped stand in its card.json.
+None is shipped yet: 36 minutes on two CPU cores reached 18.2 % top-1 from picture to text and 38.8 % from
+text to picture, and 82.7 % on as many pictures that were trained on: it learns the drawings more than the
+things.
 """
 
 import argparse
-import hashlib
 import json
 import math
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -278,6 +280,12 @@ def top(scores: Tensor, right: Tensor, k: int) -> float:
     return float((scores.topk(k, -1).indices == right[:, None]).any(-1).float().mean())
 
 
+def reciprocal_rank(scores: Tensor, right: Tensor) -> float:
+    """The mean over rows of 1 / (the place of the right column, counted from 1)."""
+    better = scores > scores.gather(1, right[:, None])
+    return float((1 / (1 + better.sum(-1))).mean())
+
+
 def scores(model, tokenizer, emoji: Emoji, where: str) -> dict:
     """Top-1 and top-5 both ways, for the bare labels and for the ensemble.
 
@@ -316,12 +324,13 @@ def main() -> None:
     emoji = read(args.data)
     *_, per_step, rate, minutes = SIZES[args.size]
     minutes = args.minutes or minutes
-    args.out.mkdir(parents=True, exist_ok=True)
-    train_tokenizer(emoji, args.out)
-    end = PreTrainedTokenizerFast.from_pretrained(args.out).eos_token_id
+    made = args.runs / args.size / "model"  # goes to args.out once it is whole
+    made.mkdir(parents=True, exist_ok=True)
+    train_tokenizer(emoji, made)
+    end = PreTrainedTokenizerFast.from_pretrained(made).eos_token_id
     config = configuration(args.size, end)
-    (args.out / "open_clip_config.json").write_text(json.dumps(config, indent=2) + "\n")
-    tokenizer = open_clip.get_tokenizer(f"local-dir:{args.out}")
+    (made / "open_clip_config.json").write_text(json.dumps(config, indent=2) + "\n")
+    tokenizer = open_clip.get_tokenizer(f"local-dir:{made}")
     torch.manual_seed(args.seed)
     parts = config["model_cfg"]
     model = open_clip.CLIP(
@@ -344,12 +353,11 @@ def main() -> None:
         return loss_of(i, t, model.logit_scale.exp()), per_step
 
     def score() -> float:
+        """1 - the mean of 1/rank. A loss would rise with every wrong answer the model is surer of."""
         model.eval()
         i = image_features(model, emoji.pictures[held, 0], where)
         t = text_features(model, tokenizer, labels, ("{}",), where)
-        logits = model.logit_scale.exp().item() * i @ t.T
-        print(f"top-1 {top(logits, held, 1):.3f} scale {model.logit_scale.exp().item():.1f}", flush=True)
-        return float(F.cross_entropy(logits, held))
+        return 1 - reciprocal_rank(i @ t.T, held)
 
     loop.train(
         model, loop.muon(model, blocks, rate, 0.1), args.runs / args.size, device=where, minutes=minutes,
@@ -362,21 +370,12 @@ def export(args, model, tokenizer, emoji: Emoji, where: str, minutes: float) -> 
     """The best weights in float16 with their card; the scores are those of the weights on disk."""
     folder = args.runs / args.size
     model.load_state_dict(torch.load(folder / "best.pt", map_location=where))
-    state = torch.load(folder / "last.pt", map_location="cpu", weights_only=False)["state"]
     weights = {name: p.half().contiguous().cpu() for name, p in model.state_dict().items()}
-    save_file(weights, args.out / "open_clip_model.safetensors")
-    shipped, _, _ = open_clip.create_model_and_transforms(f"local-dir:{args.out}")
-    card = {
-        "command": f"python -m training.clip --size {args.size} --minutes {minutes:g} --seed {args.seed}",
-        "seed": args.seed,
-        "machine": state["machine"],
-        "minutes": round(state["seconds"] / 60, 1),
-        "steps": state["step"],
-        "training_pairs": state["items"],
-        "data": {
-            "file": "emoji.tar",
-            "sha256": hashlib.sha256((args.data / "emoji.tar").read_bytes()).hexdigest(),
-        },
+    made = folder / "model"
+    save_file(weights, made / "open_clip_model.safetensors")
+    shipped, _, _ = open_clip.create_model_and_transforms(f"local-dir:{made}")
+    command = f"python -m training.clip --size {args.size} --minutes {minutes:g} --seed {args.seed}"
+    card = loop.card(command, args.seed, folder, "training_pairs", args.data / "emoji.tar") | {
         "parameters": sum(p.numel() for p in shipped.parameters()),
         "logit_scale": round(shipped.logit_scale.exp().item(), 3),
         "test": scores(shipped.to(where), tokenizer, emoji, where),
@@ -384,7 +383,8 @@ def export(args, model, tokenizer, emoji: Emoji, where: str, minutes: float) -> 
         "licence": "weights: Apache-2.0; training pictures: Noto Emoji (Apache-2.0) and Twemoji graphics "
         "(CC BY 4.0); labels and tags: emojibase-data (MIT)",
     }
-    (args.out / "card.json").write_text(json.dumps(card, indent=2) + "\n")
+    (made / "card.json").write_text(json.dumps(card, indent=2) + "\n")
+    shutil.copytree(made, args.out, dirs_exist_ok=True)
 
 
 if __name__ == "__main__":

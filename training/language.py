@@ -13,7 +13,6 @@ The minutes, the machine and the scores of the models that are shipped stand in 
 """
 
 import argparse
-import hashlib
 import json
 import math
 import statistics
@@ -180,22 +179,15 @@ def export(args, texts: dict[str, str]) -> None:
     chosen = [("target", "fairy-target")]
     if drafts:
         chosen.append((max(accepted, key=accepted.get), "fairy-draft"))
-    digest = hashlib.sha256((args.data / "fairy-tales.tar.xz").read_bytes()).hexdigest()
     for name, slug in chosen:
         model, out = best_model(name, args), args.out / slug
-        state = torch.load(args.runs / name / "last.pt", map_location="cpu", weights_only=False)["state"]
-        card = {
-            "command": (
-                f"python -m training.language all --size {args.size} --seed {args.seed} "
-                f"--target-minutes {args.target_minutes:g} --draft-minutes {args.draft_minutes:g} "
-                f"--dropout {args.dropout:g}"
-            ),
-            "seed": args.seed,
-            "machine": state["machine"],
-            "minutes": round(state["seconds"] / 60, 1),
-            "steps": state["step"],
-            "training_tokens": state["items"],
-            "data": {"file": "fairy-tales.tar.xz", "sha256": digest},
+        command = (
+            f"python -m training.language all --size {args.size} --seed {args.seed} "
+            f"--target-minutes {args.target_minutes:g} --draft-minutes {args.draft_minutes:g} "
+            f"--dropout {args.dropout:g}"
+        )
+        data = args.data / "fairy-tales.tar.xz"
+        card = loop.card(command, args.seed, args.runs / name, "training_tokens", data) | {
             "parameters": model.num_parameters(),
             "context": CONTEXT,
             "measured_on": "consecutive windows of 1024 tokens over the whole book",

@@ -4,6 +4,7 @@ The schedule follows the time spent, so that it ends annealed on any machine. On
 processor's time over its cores: what other programs take, or a pause, does not count.
 """
 
+import hashlib
 import math
 import os
 import platform
@@ -127,6 +128,20 @@ def muon(
         torch.optim.Muon(matrices, lr=rate, weight_decay=decay, adjust_lr_fn="match_rms_adamw"),
         torch.optim.AdamW(others, lr=rate, betas=(0.9, 0.99), weight_decay=0.0),
     )
+
+
+def card(command: str, seed: int, folder: Path, items: str, data: Path) -> dict:
+    """How a model came to be: the head of its card.json. folder: where `train` left it; items: their name."""
+    state = torch.load(folder / "last.pt", map_location="cpu", weights_only=False)["state"]
+    return {
+        "command": command,
+        "seed": seed,
+        "machine": state["machine"],
+        "minutes": round(state["seconds"] / 60, 1),
+        "steps": state["step"],
+        items: state["items"],
+        "data": {"file": data.name, "sha256": hashlib.sha256(data.read_bytes()).hexdigest()},
+    }
 
 
 def machine(device: str) -> str:

@@ -11,7 +11,6 @@ The minutes, the machine and the scores of the model that is shipped stand in it
 """
 
 import argparse
-import hashlib
 import io
 import json
 import tarfile
@@ -197,24 +196,15 @@ def export(args, model, test: tuple[Tensor, Tensor], where: str, minutes: float)
     """The best weights in float16 with processor and card; the scores are those of the weights on disk."""
     folder = args.runs / args.size
     model.load_state_dict(torch.load(folder / "best.pt", map_location=where))
-    state = torch.load(folder / "last.pt", map_location="cpu", weights_only=False)["state"]
     model.to(torch.float16).save_pretrained(args.out, max_shard_size="9MB")
     ViTImageProcessor(size={"height": 32, "width": 32}, image_mean=MEAN, image_std=STD).save_pretrained(
         args.out
     )
     shipped = ViTForImageClassification.from_pretrained(args.out, dtype=torch.float32).to(where)
     loss, accuracy = measure(shipped, *test, where)
-    card = {
-        "command": f"python -m training.vit --size {args.size} --minutes {minutes:g} --seed {args.seed}",
-        "seed": args.seed,
-        "machine": state["machine"],
-        "minutes": round(state["seconds"] / 60, 1),
-        "steps": state["step"],
-        "training_pictures": state["items"],
-        "data": {
-            "file": "cifar10-jpeg.tar.gz",
-            "sha256": hashlib.sha256((args.data / "cifar10-jpeg.tar.gz").read_bytes()).hexdigest(),
-        },
+    command = f"python -m training.vit --size {args.size} --minutes {minutes:g} --seed {args.seed}"
+    data = args.data / "cifar10-jpeg.tar.gz"
+    card = loop.card(command, args.seed, folder, "training_pictures", data) | {
         "parameters": shipped.num_parameters(),
         "test": {"pictures": len(test[1]), "loss": round(loss, 4), "accuracy": round(accuracy, 4)},
         "licence": "weights: Apache-2.0; training pictures: CIFAR-10, Krizhevsky (2009)",

@@ -6,9 +6,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from PIL import Image, features
+from PIL import Image
 
-from demos.kit.inputs import InputError
+from demos.kit.inputs import InputError, check_file
 from demos.kit.pixels import DAMAGE, ON_WHITE, SIDEWAYS, TURNS, eight_bits, on_white, orientation, packing
 
 LEAST = 8  # pixels on the shorter side
@@ -16,7 +16,7 @@ MOST = 40_000_000  # pixels in all, as the file's head says them
 LONGEST = 2048  # pixels on the longer side; more is reduced to it
 
 # Named, so that Pillow's rarer decoders never see what a visitor sent.
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", *(("AVIF",) if features.check("avif") else ()))
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
 # We refuse long before Pillow would warn, and warnings.catch_warnings is not safe among threads.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 
@@ -36,13 +36,7 @@ def read_picture(path: str | Path | None, least: int = LEAST, most: int = MOST) 
     decoded. Colour profiles are not applied. Raises InputError for no file, an empty one, what is no
     picture in one of FORMATS, a damaged or cut one, and sizes that do not fit.
     """
-    if path is None:
-        raise InputError("A picture is expected: upload one, take a photo or choose a sample.")
-    path = Path(path)
-    if not path.is_file():
-        raise InputError(f"A picture file is expected; {path.name} is not there.")
-    if path.stat().st_size == 0:
-        raise InputError(f"A picture file is expected; {path.name} is empty (0 bytes).")
+    path = check_file("picture", path, "upload one, take a photo or choose a sample")
     if _is_svg(path):
         raise InputError(f"A picture of pixels is expected; {path.name} is an SVG drawing, save it as PNG.")
     with _reading(path.name, most, "is none of these, is damaged or has no pixels"):

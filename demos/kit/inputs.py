@@ -45,6 +45,21 @@ def check_choice(name: str, value: object, choices: tuple[str, ...]) -> str:
     return str(value)
 
 
+def check_file(what: str, path: str | Path | None, ways: str) -> Path:
+    """The path, if there is a file with bytes in it. what: is expected in it; ways: how to give one.
+
+    Raises InputError where none was given, none is there, or it is empty.
+    """
+    if path is None:
+        raise InputError(f"A {what} is expected: {ways}.")
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"A {what} file is expected; {path.name} is not there.")
+    if path.stat().st_size == 0:
+        raise InputError(f"A {what} file is expected; {path.name} is empty (0 bytes).")
+    return path
+
+
 def read_sound(path: str | Path | None, max_seconds: float = MAX_SECONDS) -> Sound:
     """A sound file as mono samples at the file's own rate.
 
@@ -52,13 +67,7 @@ def read_sound(path: str | Path | None, max_seconds: float = MAX_SECONDS) -> Sou
     through PyAV. Several channels are averaged, and more than `max_seconds` is cut, each with a notice.
     Raises InputError for no file, an empty file, what is not sound, no samples, NaN or infinity.
     """
-    if path is None:
-        raise InputError("A sound is expected: record one, upload a file or choose a sample.")
-    path = Path(path)
-    if not path.is_file():
-        raise InputError(f"A sound file is expected; {path.name} is not there.")
-    if path.stat().st_size == 0:
-        raise InputError(f"A sound file is expected; {path.name} is empty (0 bytes).")
+    path = check_file("sound", path, "record one, upload a file or choose a sample")
     channels, rate, promised = _decode(path)
     sound = mono(channels, rate, max_seconds, path.name)
     if len(channels) < 0.98 * promised:

@@ -7,30 +7,36 @@ from gradio.data_classes import ImageData
 from gradio.processing_utils import check_all_files_in_cache
 
 
-def slider(low: float, high: float, value: float, *, step: float, label: str) -> gr.Slider:
-    """A slider whose number may be anything, so that the handler says in a sentence what was expected.
-
-    Gradio's own check ends in a server error where the number's field was emptied. It is set aside on
-    the component and not in a subclass, because Gradio writes a .pyi file beside each subclass's source.
-    """
-    made = gr.Slider(low, high, value, step=step, label=label)
-    made.preprocess = lambda payload: payload
-    return made
-
-
 class _WithoutStub(type(gr.Image)):
-    """Gradio's metaclass, except that it writes no .pyi file beside the source."""
+    """Gradio's metaclass, except that it writes no .pyi file beside the source.
+
+    What is to be changed of a component needs a subclass: Gradio makes it anew from its class after each
+    update (gr.update, gr.skip), and what was set on the object is lost then.
+    """
 
     def __new__(cls, name, bases, attributes):
         return ABCMeta.__new__(cls, name, bases, attributes)
+
+
+class _Slider(gr.Slider, metaclass=_WithoutStub):
+    """Without Gradio's own check, which ends in a server error where the number's field was emptied."""
+
+    is_template = True  # in the browser it is a gr.Slider
+
+    def preprocess(self, payload: object) -> object:
+        return payload
+
+
+def slider(low: float, high: float, value: float, *, step: float, label: str) -> gr.Slider:
+    """A slider whose number may be anything, so that the handler says in a sentence what was expected."""
+    return _Slider(low, high, value, step=step, label=label)
 
 
 class PictureInput(gr.Image, metaclass=_WithoutStub):
     """An image whose handler gets the path of the file as it was uploaded.
 
     gr.Image itself opens the picture, without a limit of its size, and writes it anew: the handler would
-    get neither its EXIF nor its colours. A subclass, because Gradio makes the component anew from its class
-    after each update (gr.update, gr.skip), and what was set on the object is lost then.
+    get neither its EXIF nor its colours.
     """
 
     is_template = True  # in the browser it is a gr.Image

@@ -62,7 +62,7 @@ def network(model: nn.Module) -> Network:
         registers=embeddings.cls_token.new_empty(0, width) if registers is None else registers[0],
         table=embeddings.position_embeddings[0],
         patch=projection.kernel_size[0],
-        antialias=model.config.model_type.startswith("dinov2"),
+        antialias=model.config.model_type.startswith("dinov2"),  # as the two classes of transformers differ
         blocks=tuple(
             _block(layer) for layer in (body.layers if hasattr(body, "layers") else body.encoder.layer)
         ),

@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from demos.vision_transformer.algorithm import ViTTrace, encode, look
-from demos.vision_transformer.network import network
+from demos.vision_transformer.network import Network, network
 
 
 @dataclass(frozen=True)
@@ -47,10 +47,7 @@ def relevance(model: nn.Module, trace: ViTTrace, target: int) -> RelevanceTrace:
     Raises ValueError for a model without a classifier, or a class that it does not know.
     """
     net = network(model)
-    if net.classifier is None:
-        raise ValueError("relevance is of a class, so a model with a classifier is expected; it has none")
-    if not 0 <= target < len(trace.logits):
-        raise ValueError(f"target must be a class from 0 to {len(trace.logits) - 1}; got {target}")
+    _check_class(net, target)
     with torch.inference_mode(False), torch.enable_grad():
         nudges = torch.zeros_like(trace.attentions, requires_grad=True)
         states, _ = encode(net.blocks, trace.sequence.clone(), nudges)
@@ -73,7 +70,21 @@ def on_patches(row: Float[Tensor, " S"], trace: ViTTrace) -> Float[Tensor, " N"]
 def occlusion(
     model: nn.Module, image: Float[Tensor, "C H W"], target: int, kept: Sequence[int]
 ) -> Iterator[tuple[int, float]]:
-    """Each patch of `kept` with the probability of the class once that patch alone is taken out."""
+    """Each patch of `kept` with the probability of the class once that patch, too, is taken out.
+
+    image: normalised, as `look` takes it. Raises ValueError as `relevance` does.
+    """
+    _check_class(network(model), target)
     for patch in kept:
         rest = [other for other in kept if other != patch]
         yield patch, float(look(model, image, kept=rest).logits.softmax(-1)[target])
+
+
+def _check_class(net: Network, target: int) -> None:
+    if net.classifier is None:
+        raise ValueError(
+            "the question is about a class, so a model with a classifier is expected; it has none"
+        )
+    classes = net.classifier.out_features
+    if not 0 <= target < classes:
+        raise ValueError(f"target must be a class from 0 to {classes - 1}; got {target}")
