@@ -14,7 +14,9 @@ SCREEN = {"tab", "view", "widgets", "handlers"}  # may import gradio
 PAGE = {"figures", "words", "controls", "panels"}  # may import the kit's pure parts
 WORK = {"work"}  # runs the models: may import all of the kit that is no screen
 PURE_KIT = {"demos.kit.images", "demos.kit.inputs", "demos.kit.pack", "demos.kit.runs", "demos.kit.zoo"}
-WORK_KIT = PURE_KIT | {"demos.kit.device", "demos.kit.hub", "demos.kit.models", "demos.kit.stops"}
+WORK_KIT = PURE_KIT | {
+    *("demos.kit.device", "demos.kit.hub", "demos.kit.models", "demos.kit.passes", "demos.kit.stops")
+}
 MATHS = {"numpy", "scipy", "torch", "librosa", "soxr", "jaxtyping"}
 MODULES = [path for topic in TOPICS for path in topic.glob("*.py") if path.stem != "__init__"]
 

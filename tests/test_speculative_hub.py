@@ -19,7 +19,6 @@ VISITOR = gr.Request(session_hash="visitor")
 @pytest.fixture(autouse=True)
 def tiny_pair(server, monkeypatch):  # noqa: F811
     monkeypatch.setitem(controls.PAIRS, TINY, (SPEC, SPEC))
-    monkeypatch.setattr(controls, "PAIR_NAMES", (*controls.PAIR_NAMES, TINY))
 
 
 def run(pair: str = TINY, seed: int = 1):
@@ -31,12 +30,12 @@ def run(pair: str = TINY, seed: int = 1):
 
 def download(pair: str = TINY):
     told = []
-    said, chosen = handlers.download(pair, progress=lambda done, **words: told.append((done, words)))
+    said, chosen = handlers.OFFER.download(pair, progress=lambda done, **words: told.append((done, words)))
     return said, chosen, told
 
 
 def test_the_cost_stands_there_before_the_download():
-    text, button = handlers.describe(TINY)
+    text, button = handlers.OFFER.describe(TINY)
     assert text.count("0 MB to download") == 2 and "0.0M parameters, none," in text
     assert button["visible"]
     remark, view, *_ = run()
@@ -52,7 +51,7 @@ def test_a_pair_comes_and_writes():
     assert (said, chosen) == ("", TINY)
     assert all(re.fullmatch(r"[\d,]+ of [\d,]+ MB", words["desc"]) for _, words in told)
     assert told[-1][0][0] == told[-1][0][1] > 0
-    text, button = handlers.describe(TINY)
+    text, button = handlers.OFFER.describe(TINY)
     assert "on this machine" in text and not button["visible"]
     remark, view, *_ = run()
     assert remark == "" and view["done"]

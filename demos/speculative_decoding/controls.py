@@ -13,8 +13,7 @@ PAIRS: dict[str, tuple[ModelSpec, ModelSpec]] = {
     f"{MODELS[pair.draft].title} → {MODELS[pair.target].title}": (MODELS[pair.draft], MODELS[pair.target])
     for pair in ZOO_PAIRS
 }
-PAIR_NAMES = tuple(PAIRS)
-POCKET_PAIR = PAIR_NAMES[0]
+POCKET_PAIR = next(iter(PAIRS))
 MAX_CHARACTERS = 20_000
 
 # name -> lowest, highest, step, value at the start
@@ -75,7 +74,7 @@ def settings_of(prompt, pair, source, draft_length, temperature, top_k, top_p, s
     """The widgets' values, checked. Raises InputError with what was expected and what came."""
     return Settings(
         check_prompt(prompt),
-        check_choice("The pair of models", pair, PAIR_NAMES),
+        check_choice("The pair of models", pair, tuple(PAIRS)),
         check_choice("The source of drafts", source, SOURCES),
         whole("draft_length", draft_length),
         check_temperature(temperature),
@@ -92,7 +91,7 @@ def court_settings_of(prompt, pair, temperature, top_k, top_p, seed, samples) ->
         raise InputError("The court needs a temperature above 0; got 0, where p is one single token.")
     return CourtSettings(
         check_prompt(prompt),
-        check_choice("The pair of models", pair, PAIR_NAMES),
+        check_choice("The pair of models", pair, tuple(PAIRS)),
         check_temperature(temperature),
         whole("top_k", top_k),
         number("top_p", top_p),

@@ -8,6 +8,7 @@ import gradio as gr
 
 from demos.kit.later import Later
 from demos.kit.lesson import read_lesson
+from demos.kit.offer import Offer
 from demos.kit.predict import verdict
 from demos.kit.stops import StoppedError, Stops
 from demos.speculative_decoding import controls
@@ -15,6 +16,7 @@ from demos.speculative_decoding import controls
 SLUG = "speculative-decoding"
 LESSON = read_lesson(Path(__file__).with_name("lesson.md"))
 STOPS = Stops()
+OFFER = Offer("The pair of models", controls.PAIRS, "The pocket pair goes on.")
 
 # These need torch, which the app's start does not wait for.
 hub = Later("demos.kit.hub")
@@ -41,13 +43,11 @@ def _or_pocket(settings, request, stream):
     """stream(settings, check, remark), by the pocket pair where the pair that was asked for cannot be had."""
     with STOPS.run(request.session_hash) as check:
         try:
-            names = " and ".join(spec.title for spec in work.missing(settings.pair))
-            if names:
-                raise hub.LoadError(f"{names} must be downloaded first, with the button under the models.")
+            OFFER.require(settings.pair)
             yield from stream(settings, check, "")
         except hub.LoadError as error:
-            pocket = replace(settings, pair=controls.POCKET_PAIR)
-            yield from stream(pocket, check, f"{error} The pocket pair goes on.")
+            pocket = replace(settings, pair=OFFER.pocket)
+            yield from stream(pocket, check, f"{error} {OFFER.goes_on}")
 
 
 def _written(answer, settings, check, remark):
@@ -90,24 +90,3 @@ def _heard(settings, check, remark):
 def stop(request: gr.Request) -> None:
     """Ends the visitor's run before the next pass of a model."""
     STOPS.stop(request.session_hash)
-
-
-def describe(pair):
-    """What a pair costs before it is downloaded, and whether there is something to download."""
-    absent = work.missing(controls.check_choice("The pair of models", pair, controls.PAIR_NAMES))
-    lines = [words.model_line(spec, spec in absent) for spec in controls.PAIRS[pair]]
-    return "\n".join(lines), gr.update(visible=bool(absent))
-
-
-def download(pair, progress=gr.Progress()):  # noqa: B008, Gradio finds its bar by this default
-    """Both models of the pair on disk. Gives a remark where one cannot be had, and the pair to go on with."""
-    controls.check_choice("The pair of models", pair, controls.PAIR_NAMES)
-
-    def show(done: int, total: int) -> None:
-        progress((done, total), desc=f"{done / 1e6:,.0f} of {total / 1e6:,.0f} MB", unit="bytes")
-
-    try:
-        work.fetch_pair(pair, show)
-    except hub.LoadError as error:
-        return f"{error} The pocket pair goes on.", controls.POCKET_PAIR
-    return "", pair

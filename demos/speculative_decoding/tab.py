@@ -11,7 +11,7 @@ from demos.kit.source import source_of
 from demos.kit.stages import to_stage
 from demos.kit.topic import Topic
 from demos.speculative_decoding.controls import OWN, TRIES, start
-from demos.speculative_decoding.handlers import LESSON, SLUG, describe, download, hold_court, run, stop
+from demos.speculative_decoding.handlers import LESSON, OFFER, SLUG, hold_court, run, stop
 from demos.speculative_decoding.view import court_view, race_view
 from demos.speculative_decoding.widgets import race_widgets, samples_widget
 
@@ -40,7 +40,7 @@ def build(kept: gr.BrowserState) -> None:
         with gr.Row():
             with gr.Column(scale=1, min_width=240):
                 with folding() as controls_fold:
-                    settings, about, fetch, said = race_widgets()
+                    settings, offered = race_widgets(OFFER)
                     with gr.Row():
                         go = gr.Button("Write", variant="primary", size="sm", min_width=80)
                         halt = gr.Button("Stop", size="sm", min_width=80)
@@ -69,13 +69,7 @@ def build(kept: gr.BrowserState) -> None:
     moved = [go.click, prompt.submit, *[widget.input for widget in rest]]
     gr.on(moved, trigger_mode="always_last", api_name="speculative_decoding", **shared)
     view.shown(**shared, api_visibility="private")
-    describing = {"fn": describe, "inputs": pair, "outputs": [about, fetch], **hidden}
-    view.shown(**describing)
-    pair.input(lambda: "", None, said, **hidden)
-    pair.input(**describing).then(**shared, api_visibility="private")
-    fetch.click(download, pair, [said, pair], api_visibility="private", concurrency_limit=2).then(
-        **describing
-    ).success(**shared, api_visibility="private")
+    OFFER.connect(offered, view, shared)
     halt.click(stop, queue=False, **hidden)
     for button, (stage, changes) in zip(tries, TRIES, strict=True):
         button.click(lambda changes=changes: set_up(changes), None, settings, **hidden).then(

@@ -1,6 +1,5 @@
 """A run in words and numbers: caption, formula with its numbers, verdict."""
 
-from demos.kit.zoo import ModelSpec
 from demos.speculative_decoding.controls import LOOKUP, ORACLE, CourtSettings, Settings
 from demos.speculative_decoding.court import EXACT, MATCH, ONE_SIDE, Hearing
 from demos.speculative_decoding.race import Costs, Race, best_length, speedup, tokens_per_pass
@@ -26,16 +25,6 @@ def caption(race: Race, settings: Settings) -> str:
 def stopped(race: Race | None) -> str:
     """The caption of a run that the visitor ended."""
     return "Stopped before the first block." if race is None else _counts(race) + " Stopped."
-
-
-def model_line(spec: ModelSpec, absent: bool) -> str:
-    """What a model costs, as an item of a list."""
-    need = spec.memory_bytes / 1e6
-    where = f"**{spec.disk_bytes / 1e6:,.0f} MB to download**" if absent else "on this machine"
-    return (
-        f"- {spec.title}: {spec.parameters / 1e6:,.1f}M parameters, {spec.licence}, needs {need:,.0f} MB of "
-        f"memory on a CPU; {where}."
-    )
 
 
 def _counts(race: Race) -> str:

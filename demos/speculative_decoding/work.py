@@ -2,16 +2,15 @@
 
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from itertools import islice
 from typing import TypeVar
 
 import torch
 
 from demos.kit.device import on_gpu
-from demos.kit.hub import LoadError, fetch, on_disk
 from demos.kit.inputs import InputError
 from demos.kit.models import Loaded, load, same_tokenizer
+from demos.kit.passes import memory_for, threads_for
 from demos.kit.runs import Runs
 from demos.kit.zoo import ModelSpec
 from demos.speculative_decoding.algorithm import SpeculationTrace, decode, speculate
@@ -20,7 +19,6 @@ from demos.speculative_decoding.court import Hearing, hear
 from demos.speculative_decoding.race import Race
 from demos.speculative_decoding.sampling import Sampling
 
-SMALL = 20_000_000  # parameters
 PAUSE = 0.05  # seconds
 T = TypeVar("T")
 
@@ -37,7 +35,7 @@ def write(settings: Settings, before_pass: Callable[[], None]) -> Iterator[Writt
     """
     small_spec, target_spec = PAIRS[settings.pair]
     # Both are loaded whatever the source, so that a change of the source costs no wait.
-    with _memory(target_spec), load(target_spec) as target, load(small_spec) as small:
+    with memory_for(target_spec), load(target_spec) as target, load(small_spec) as small:
         check_pair(target, small)
         ids = prompt_ids(target, settings.prompt)
         draft = {DRAFT: small.model, ORACLE: target.model}.get(settings.source)
@@ -82,7 +80,7 @@ def hold_court(settings: CourtSettings, before_pass: Callable[[], None]) -> Iter
     """All hearings so far, after each. Errors as in `write`."""
     draft_spec, target_spec = PAIRS[settings.pair]
     hearings = []
-    with _memory(target_spec), load(target_spec) as target, load(draft_spec) as draft:
+    with memory_for(target_spec), load(target_spec) as target, load(draft_spec) as draft:
         check_pair(target, draft)
         ids = prompt_ids(target, settings.prompt)
         if ids.shape[1] > target.model.config.max_position_embeddings - 2:
@@ -101,21 +99,13 @@ def hold_court(settings: CourtSettings, before_pass: Callable[[], None]) -> Iter
 
 
 def on_threads(spec: ModelSpec, steps: Iterator[T]) -> Iterator[T]:
-    """The steps, each made on as many threads as a model of this size can use.
-
-    A pass of a few million weights is over before a second thread has begun, and on a machine that does
-    other things too it then waits for that thread.
-    """
-    threads = 1 if spec.parameters < SMALL else torch.get_num_threads()
+    """The steps, each made on as many threads as a model of this size can use."""
     while True:
-        before = torch.get_num_threads()
-        torch.set_num_threads(threads)
-        try:
-            step = next(steps)
-        except StopIteration:
-            return
-        finally:
-            torch.set_num_threads(before)
+        with threads_for(spec):
+            try:
+                step = next(steps)
+            except StopIteration:
+                return
         yield step
 
 
@@ -126,36 +116,6 @@ def _now_and_then(states: Iterator[T]) -> Iterator[T]:
         if time.monotonic() - last >= PAUSE:
             yield state
             last = time.monotonic()
-
-
-@contextmanager
-def _memory(spec: ModelSpec) -> Iterator[None]:
-    """Turns memory that runs out in a pass into a LoadError, once the models are given back."""
-    try:
-        yield
-    except torch.OutOfMemoryError:
-        full = True
-    else:
-        full = False
-    if full:
-        if torch.accelerator.is_available():
-            torch.accelerator.empty_cache()
-        raise LoadError(f"The memory for the passes of {spec.title} was expected to suffice; it ran out.")
-
-
-def fetch_pair(pair: str, progress: Callable[[int, int], None]) -> None:
-    """Both models of a pair on disk. progress: bytes here, bytes in all, of one after the other.
-
-    Raises LoadError where one cannot be had.
-    """
-    for spec in PAIRS[pair]:
-        if spec.source == "hub":
-            fetch(spec, progress)
-
-
-def missing(pair: str) -> list[ModelSpec]:
-    """The models of a pair that are not on disk."""
-    return [spec for spec in PAIRS[pair] if spec.source == "hub" and not on_disk(spec)]
 
 
 def check_pair(target: Loaded, draft: Loaded) -> None:

@@ -1,0 +1,41 @@
+"""Around the passes of a model: as many threads as it can use, and a sentence where memory runs out."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+from demos.kit.hub import LoadError
+from demos.kit.zoo import ModelSpec
+
+SMALL = 20_000_000  # parameters
+
+
+@contextmanager
+def threads_for(spec: ModelSpec) -> Iterator[None]:
+    """As many threads as a model of this size can use.
+
+    A pass of a few million weights is over before a second thread has begun, and on a machine that does
+    other things too it then waits for that thread.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(1 if spec.parameters < SMALL else before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@contextmanager
+def memory_for(spec: ModelSpec) -> Iterator[None]:
+    """Turns memory that runs out in a pass into a LoadError, once the models are given back."""
+    try:
+        yield
+    except torch.OutOfMemoryError:
+        full = True
+    else:
+        full = False
+    if full:
+        if torch.accelerator.is_available():
+            torch.accelerator.empty_cache()
+        raise LoadError(f"The memory for the passes of {spec.title} was expected to suffice; it ran out.")
