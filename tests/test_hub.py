@@ -14,14 +14,18 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import httpx2
+import open_clip
 import pytest
+import torch
 from huggingface_hub import constants, file_download
 from huggingface_hub.utils import close_session
 
-from demos.kit import hub
+from demos.kit import hub, models
 from demos.kit.hub import LoadError, fetch, on_disk
-from demos.kit.zoo import ModelSpec
+from demos.kit.models import Shelf, load
+from demos.kit.zoo import MODELS, ModelSpec
 from tests.hub_server import REPO, REVISION, HubServer, sha256, write_tiny_model
+from tests.tiny_clip import write_tiny_clip
 
 ROOT = Path(__file__).parents[1]
 SPEC = ModelSpec(
@@ -29,6 +33,8 @@ SPEC = ModelSpec(
     parameters=30_000, disk_bytes=120_000, licence="none",
 )  # fmt: skip
 WEIGHTS = "model.safetensors"
+CLIP = replace(SPEC, library="open_clip")
+CLIP_WEIGHTS = "open_clip_model.safetensors"
 CHUNK = 10_000  # bytes; the client's own are 10 MB, and a partial one is lost when a connection ends
 Usage = namedtuple("Usage", "total used free")
 
@@ -39,7 +45,8 @@ def origin(tmp_path_factory):
     folder = tmp_path_factory.mktemp("origin")
     write_tiny_model(folder)
     (folder / "onnx").mkdir()
-    for name in ("pytorch_model.bin", "modeling_tiny.py", "README.md", "onnx/model.safetensors"):
+    names = ("pytorch_model.bin", "modeling_tiny.py", "README.md", "onnx/model.safetensors", CLIP_WEIGHTS)
+    for name in names:
         (folder / name).write_bytes(b"not wanted")
     return folder
 
@@ -275,3 +282,67 @@ def test_the_marker_says_what_was_checked(server):
     folder = fetch(SPEC)
     (marker,) = cached("glassbox-*.json")
     assert json.loads(marker.read_text()) == {p.name: p.stat().st_size for p in folder.iterdir()}
+
+
+@pytest.fixture
+def clip_server(server):
+    """What the hub has is a CLIP, and beside it the same for transformers and with pickles."""
+    shutil.rmtree(server.folder)
+    write_tiny_clip(server.folder, "siglip")
+    for name in ("open_clip_pytorch_model.bin", "pytorch_model.bin", WEIGHTS, "config.json", "README.md"):
+        (server.folder / name).write_bytes(b"not wanted")
+    return server
+
+
+def test_a_clip_comes_whole_and_only_what_open_clip_reads(clip_server):
+    folder = fetch(CLIP)
+    assert sorted(p.name for p in folder.iterdir()) == [
+        *("open_clip_config.json", CLIP_WEIGHTS, "tokenizer.json", "tokenizer_config.json"),
+    ]
+    assert on_disk(CLIP)
+
+
+def test_a_fetched_clip_is_what_open_clip_makes_of_it(clip_server, tmp_path, monkeypatch):
+    write_tiny_clip(tmp_path / "alone", "siglip")
+    name = f"local-dir:{tmp_path / 'alone'}"
+    monkeypatch.setattr(models, "SHELF", Shelf(lambda device: 10**9, models.read))
+    fetch(CLIP)
+    asked = len(clip_server.asked)
+    with load(CLIP, "cpu") as loaded, torch.no_grad():
+        assert len(clip_server.asked) == asked  # nothing more, though its config names another's tokenizer
+        there, preprocess = open_clip.create_model_from_pretrained(name)
+        there.eval()
+        pixels = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+        texts = ["The old king,", "golden apples", ""]
+        ids = open_clip.get_tokenizer(name)(texts)
+        assert torch.equal(loaded.reader.tokenizer(texts), ids)
+        assert str(loaded.reader.preprocess) == str(preprocess)
+        torch.testing.assert_close(loaded.model.encode_image(pixels), there.encode_image(pixels))
+        torch.testing.assert_close(loaded.model.encode_text(ids), there.encode_text(ids))
+
+
+@pytest.mark.parametrize(
+    ("file", "words"),
+    [
+        (CLIP_WEIGHTS, "have weights as safetensors; it has open_clip_pytorch_model.bin, pytorch_model.bin,"),
+        ("open_clip_config.json", "expected to have open_clip_config.json; it has"),
+    ],
+)
+def test_a_clip_without_what_open_clip_reads_is_not_fetched(clip_server, file, words):
+    """Neither the pickles nor the weights for transformers stand in for it."""
+    (clip_server.folder / file).unlink()
+    assert words in refused(CLIP)
+    assert not any(asked.path.startswith(f"/{REPO}/resolve") for asked in clip_server.asked)
+
+
+def test_a_vision_transformer_comes_with_its_processor(server, monkeypatch):
+    monkeypatch.setattr(models, "SHELF", Shelf(lambda device: 10**9, models.read))
+    pocket = MODELS["cifar-vit"]
+    shutil.rmtree(server.folder)
+    shutil.copytree(models.POCKET / pocket.repo, server.folder)
+    spec = replace(pocket, source="hub", repo=REPO, revision=REVISION)
+    with load(spec, "cpu") as here, load(pocket, "cpu") as there:
+        assert {p.name for p in fetch(spec).iterdir()} == {"config.json", WEIGHTS, "preprocessor_config.json"}
+        assert here.reader.to_dict() == there.reader.to_dict()
+        pixels = torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+        torch.testing.assert_close(here.model(pixels).logits, there.model(pixels).logits)

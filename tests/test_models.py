@@ -3,15 +3,23 @@
 import gc
 import json
 import re
+import subprocess
+import sys
 import threading
 import time
 import weakref
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
+import open_clip
 import psutil
 import pytest
 import torch
+from PIL import Image
+from tokenizers import Tokenizer
+from torch.testing import assert_close
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from demos.kit import models
@@ -19,6 +27,9 @@ from demos.kit.hub import LoadError
 from demos.kit.models import Shelf, load, same_tokenizer
 from demos.kit.zoo import MODELS, ModelSpec
 from tests.hub_server import TEXT, tiny_tokenizer, write_tiny_model
+from tests.tiny_clip import CONTEXT, MEAN, STD, write_tiny_clip
+
+ROOT = Path(__file__).parents[1]
 
 
 def spec(name: str, parameters: int = 250_000) -> ModelSpec:
@@ -290,7 +301,7 @@ def test_pickled_weights_are_not_opened(pocket):
     folder = models.POCKET / "tiny"
     (folder / "model.safetensors").unlink()
     torch.save(pocket.state_dict(), folder / "pytorch_model.bin")
-    with pytest.raises(OSError, match="safetensors"):
+    with pytest.raises(LoadError, match="expected to have model.*safetensors; it has .*pytorch_model.bin"):
         load(spec("tiny"), "cpu")
 
 
@@ -302,6 +313,125 @@ def test_code_that_comes_with_a_model_is_not_run(pocket):
     (folder / "own.py").write_text("raise SystemExit('it ran')")
     with pytest.raises(ValueError, match="trust_remote_code|model type"):
         load(spec("tiny"), "cpu")
+
+
+def test_eager_attention_gives_its_weights():
+    with load(MODELS["cifar-vit"], "cpu") as loaded:
+        pixels = loaded.reader(Image.new("RGB", (40, 30), "red"), return_tensors="pt")["pixel_values"]
+        layers = loaded.model(pixels, output_attentions=True).attentions
+    assert len(layers) == 6
+    for weights in layers:
+        assert weights.shape == (1, 3, 65, 65)  # 8 x 8 patches and the class token
+        assert_close(weights.sum(-1), torch.ones(1, 3, 65))
+
+
+def clip_spec(kind: str) -> ModelSpec:
+    return replace(spec(kind), library="open_clip")
+
+
+@pytest.fixture
+def pocket_clip(tmp_path, monkeypatch):
+    """Writes a tiny CLIP of this kind where the pocket models are, and returns it."""
+    monkeypatch.setattr(models, "POCKET", tmp_path)
+    monkeypatch.setattr(models, "SHELF", Shelf(lambda device: 10**9, models.read))
+    return lambda kind: write_tiny_clip(tmp_path / kind, kind).requires_grad_(False)
+
+
+@pytest.mark.parametrize("kind", ["emoji", "openai", "siglip"])
+def test_a_model_of_open_clip_is_loaded_as_it_was_saved(pocket_clip, kind):
+    written = pocket_clip(kind)
+    picture = Image.fromarray(np.random.default_rng(0).integers(256, size=(40, 48, 3), dtype=np.uint8))
+    seen = np.asarray(picture.resize((32, 32), Image.Resampling.BICUBIC)) / 255
+    pixels = torch.tensor((seen - MEAN) / STD, dtype=torch.float32).permute(2, 0, 1)
+    with load(clip_spec(kind), "cpu") as loaded:
+        model, reader = loaded.model, loaded.reader
+        assert type(model) is (open_clip.CustomTextCLIP if kind == "siglip" else open_clip.CLIP)
+        assert_close(reader.preprocess(picture), pixels)
+        assert (reader.context, reader.size) == (CONTEXT, (32, 32))
+        assert (reader.mean, reader.std) == (tuple(MEAN), tuple(STD))
+        ids = reader.tokenizer(["the old king", "golden apples"])
+        assert ids.shape == (2, CONTEXT) and ids.dtype is torch.int64
+        assert_close(model.encode_image(pixels[None]), written.encode_image(pixels[None]))
+        assert_close(model.encode_text(ids), written.encode_text(ids))
+        assert_close(model.logit_bias, written.logit_bias)
+        assert not model.training and not any(p.requires_grad for p in model.parameters())
+
+
+@pytest.mark.parametrize("kind", ["emoji", "siglip"])
+def test_a_clip_in_16_bits_keeps_its_scale(pocket_clip, kind):
+    written = pocket_clip(kind)
+    with load(clip_spec(kind), "cpu", torch.bfloat16) as loaded:
+        types = {name: p.dtype for name, p in loaded.model.named_parameters()}
+        exact = {name for name, dtype in types.items() if dtype is torch.float32}
+        assert exact == {"logit_scale"} | ({"logit_bias"} if kind == "siglip" else set())
+        assert set(types.values()) == {torch.float32, torch.bfloat16}
+        assert loaded.model.logit_scale.exp().item() == pytest.approx(100)
+        pixels = loaded.reader.preprocess(Image.new("RGB", (32, 32), "red"))[None]
+        assert pixels.dtype is torch.float32
+        features = loaded.model.encode_image(pixels.bfloat16(), normalize=True)
+        assert features.dtype is torch.bfloat16
+        assert_close(features.float(), written.encode_image(pixels, normalize=True), atol=0.02, rtol=0)
+
+
+@pytest.mark.parametrize(("kind", "pad"), [("emoji", 0), ("siglip", 1)])
+def test_the_tokenizer_of_a_clip_is_its_own(pocket_clip, kind, pad):
+    pocket_clip(kind)
+    tokenizer = Tokenizer.from_file(str(models.POCKET / kind / "tokenizer.json"))
+    short, long = "The OLD king", "the old king had a garden and in it a tree of golden apples"
+    with load(clip_spec(kind), "cpu") as loaded:
+        ids = loaded.reader.tokenizer([short, long]).tolist()
+    expected = tokenizer.encode(short.lower()).ids
+    assert ids[0] == expected + [pad] * (CONTEXT - len(expected))
+    expected = tokenizer.encode(long).ids
+    assert len(expected) > CONTEXT
+    assert ids[1] == [*expected[: CONTEXT - 1], 1]  # cut before the end's token
+    assert ids != open_clip.SimpleTokenizer(context_length=CONTEXT)([short, long]).tolist()
+
+
+def test_a_clip_without_a_tokenizer_has_that_of_openai(pocket_clip):
+    pocket_clip("openai")
+    with load(clip_spec("openai"), "cpu") as loaded:
+        ids = loaded.reader.tokenizer(["a diagram"])  # the example of OpenAI's own readme
+        assert ids.tolist() == [[49406, 320, 22697, 49407] + [0] * (CONTEXT - 4)]
+
+
+@pytest.mark.parametrize(
+    ("kind", "file", "words"),
+    [
+        ("emoji", "open_clip_config.json", "open_clip_config.json; it has open_clip_config.old, "),
+        ("emoji", "open_clip_model.safetensors", "open_clip_model.safetensors; it has model.safetensors, "),
+        ("emoji", "tokenizer.json", "tokenizer.json, as its config names emoji; it has none."),
+        (
+            "siglip",
+            "tokenizer.json",
+            "tokenizer.json, as its config names timm/ViT-B-16-SigLIP; it has none.",
+        ),
+    ],
+)
+def test_a_clip_that_is_not_whole_is_refused(pocket_clip, kind, file, words):
+    """open_clip would take other weights, pickled ones, or random ones; transformers another vocabulary."""
+    written = pocket_clip(kind)
+    folder = models.POCKET / kind
+    (folder / file).rename(folder / file.replace("open_clip_model", "model").replace("json", "old"))
+    torch.save(written.state_dict(), folder / "open_clip_pytorch_model.bin")
+    with pytest.raises(LoadError) as caught:
+        load(clip_spec(kind), "cpu")
+    said = str(caught.value)
+    assert said.startswith(f"{kind} was expected to have {words}") and said.count(". ") == 0, said
+
+
+def test_a_pocket_clip_that_is_not_there(pocket_clip):
+    with pytest.raises(LoadError, match="none was expected in .*/none; it is not there."):
+        load(clip_spec("none"), "cpu")
+
+
+def test_other_models_do_not_wait_for_open_clip():
+    code = (
+        "import sys\nfrom demos.kit.models import load\nfrom demos.kit.zoo import MODELS\n"
+        "with load(MODELS['fairy-draft'], 'cpu'): print('open_clip' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
 
 
 def test_the_pocket_pair_fits_together():

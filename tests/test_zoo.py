@@ -6,9 +6,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import open_clip
 import pytest
+import torch
+import transformers
+from transformers import Dinov2WithRegistersConfig, ViTConfig
 
-from demos.kit.zoo import MODELS, PAIRS
+from demos.kit.zoo import FEATURES, IMAGE_TEXT, LABELS, MODELS, PAIRS, TEXT
 
 ROOT = Path(__file__).parents[1]
 POCKET = [spec for spec in MODELS.values() if spec.source == "pocket"]
@@ -23,6 +27,20 @@ LLAMAS = {
     "smollm2-1.7b": (49152, 2048, 8192, 24, 32, 32, 64),
     "qwen3-0.6b": (151936, 1024, 3072, 28, 16, 8, 128),
     "qwen3-1.7b": (151936, 2048, 6144, 28, 16, 8, 128),
+}
+VITS = {
+    "cifar-vit": ViTConfig.from_pretrained(ROOT / "assets" / "pocket" / "cifar-vit"),
+    "vit-tiny": ViTConfig(hidden_size=192, num_attention_heads=3, intermediate_size=768, num_labels=1000),
+    "vit-base": ViTConfig(num_labels=1000),
+    "dinov2-registers-small": Dinov2WithRegistersConfig(
+        hidden_size=384, num_attention_heads=6, image_size=518, patch_size=14
+    ),
+}
+# their names in open_clip
+CLIPS = {
+    "clip-vit-b32-openai": ("ViT-B-32-quickgelu", "openai"),
+    "clip-vit-b32-laion2b": ("ViT-B-32", "laion2b_s34b_b79k"),
+    "siglip-vit-b16": ("ViT-B-16-SigLIP", "webli"),
 }
 GPT2S = {"distilgpt2": (6, 768), "gpt2-large": (36, 1280)}  # layers, width
 
@@ -50,6 +68,40 @@ def test_sizes_of_gpt2_follow_from_the_shapes(slug):
     parameters = (50257 + 1024) * width + layers * (12 * width**2 + 13 * width) + 2 * width
     assert MODELS[slug].parameters == parameters
     assert MODELS[slug].disk_bytes == 4 * (parameters + layers * 1024**2)  # float32; masks are stored
+
+
+@pytest.mark.parametrize("slug", VITS)
+def test_sizes_of_vision_transformers_are_those_of_their_classes(slug):
+    spec = MODELS[slug]
+    with torch.device("meta"):
+        model = getattr(transformers, spec.loader)(VITS[slug])
+    assert spec.parameters == model.num_parameters()
+    assert spec.disk_bytes == (2 if spec.source == "pocket" else 4) * spec.parameters
+
+
+@pytest.mark.parametrize("slug", CLIPS)
+def test_clips_are_what_open_clip_knows_by_their_names(slug):
+    name, tag = CLIPS[slug]
+    spec = MODELS[slug]
+    assert open_clip.get_pretrained_cfg(name, tag)["hf_hub"] == f"{spec.repo}/"
+    with torch.device("meta"):
+        model = open_clip.create_model(name, device="meta")
+    assert spec.parameters == sum(p.numel() for p in model.parameters())
+    assert spec.disk_bytes == 4 * sum(tensor.numel() for tensor in model.state_dict().values())  # float32
+
+
+def test_each_row_says_what_reads_it():
+    assert {slug for slug, spec in MODELS.items() if spec.library == "open_clip"} == {
+        slug for slug, spec in MODELS.items() if spec.tasks == IMAGE_TEXT
+    }
+    for spec in MODELS.values():
+        assert spec.tasks in (TEXT, IMAGE_TEXT, LABELS, FEATURES)
+        if spec.library == "open_clip":
+            assert [file for file, _ in spec.sha256] == ["open_clip_model.safetensors"]
+        else:
+            assert hasattr(transformers, spec.loader) and hasattr(transformers, spec.reader)
+            assert all(file.startswith("model") for file, _ in spec.sha256)
+        assert (spec.attention == "eager") == (spec.tasks in (LABELS, FEATURES))
 
 
 @pytest.mark.parametrize("spec", POCKET, ids=ids)
@@ -92,4 +144,11 @@ def test_the_smaller_model_drafts():
 def test_the_rows_load_nothing_heavy():
     code = "import sys, demos.kit.zoo; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
-    assert not set(done.stdout.split()) & {"torch", "transformers", "gradio", "numpy", "huggingface_hub"}
+    assert not set(done.stdout.split()) & {
+        "torch",
+        "transformers",
+        "open_clip",
+        "gradio",
+        "numpy",
+        "huggingface_hub",
+    }

@@ -7,6 +7,7 @@ stands in the cache afterwards is hashed.
 """
 
 import errno
+import fnmatch
 import functools
 import hashlib
 import json
@@ -31,12 +32,36 @@ from huggingface_hub.utils import WeakFileLock, build_hf_headers, filter_repo_ob
 from demos.kit.inputs import InputError
 from demos.kit.zoo import ModelSpec
 
-# Nothing here runs code when it is read: no pickles, no Python files.
-SAFE = [
-    *("config.json", "generation_config.json", "*processor_config.json", "chat_template.j*"),
+TOKENIZER = (
     *("tokenizer.json", "tokenizer_config.json", "tokenizer.model", "vocab.*", "merges.txt"),
-    *("special_tokens_map.json", "added_tokens.json", "model*.safetensors", "model*.safetensors.index.json"),
-]
+    *("special_tokens_map.json", "added_tokens.json"),
+)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The files of a library's models, as patterns: config and weights must be there, others may be.
+
+    Nothing in them runs code when it is read: no pickles, no Python files.
+    """
+
+    config: str
+    weights: str
+    others: tuple[str, ...]
+
+
+LAYOUTS = {
+    "transformers": Layout(
+        "config.json",
+        "model*.safetensors",
+        (
+            *("model*.safetensors.index.json", "generation_config.json", "*processor_config.json"),
+            *("chat_template.j*", *TOKENIZER),
+        ),
+    ),
+    # A repository of these often has the same model for transformers beside it, which is not fetched.
+    "open_clip": Layout("open_clip_config.json", "open_clip_model.safetensors", TOKENIZER),
+}
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 
 
@@ -146,15 +171,17 @@ def _listed(spec: ModelSpec) -> list[_File]:
             f"The hub was expected to list the files of {spec.title}; a page came that is not the hub's, "
             "as of a network that wants a sign-in."
         ) from error
+    layout = LAYOUTS[spec.library]
     names = {s.rfilename for s in listed}
-    absent = {name for name, _ in spec.sha256} - names
-    if absent or not any(re.fullmatch(r"model[^/]*\.safetensors", name) for name in names):
+    absent = {layout.config, *(name for name, _ in spec.sha256)} - names
+    if absent or not fnmatch.filter(names, layout.weights):
         pickles = [name for name in sorted(names) if name.endswith(PICKLES)]
         raise LoadError(
             f"{spec.repo} was expected to have {', '.join(sorted(absent)) or 'weights as safetensors'}; "
             f"it has {', '.join(pickles) or 'other files'}, which the app does not open."
         )
-    safe = filter_repo_objects(listed, allow_patterns=SAFE, key=lambda s: s.rfilename)
+    wanted = [layout.config, layout.weights, *layout.others]
+    safe = filter_repo_objects(listed, allow_patterns=wanted, key=lambda s: s.rfilename)
     files = [_File(s.rfilename, s.size or 0, (s.lfs.sha256 if s.lfs else s.blob_id) or "") for s in safe]
     for file in files:
         if not re.fullmatch(r"[0-9a-f]{40}|[0-9a-f]{64}", file.digest):  # it also names a file of ours

@@ -17,13 +17,16 @@ import torch
 
 from demos.kit.device import device as best_device
 from demos.kit.device import dtype_for
-from demos.kit.hub import LoadError, fetch, megabytes
+from demos.kit.hub import LAYOUTS, LoadError, fetch, megabytes
+from demos.kit.later import Later
 from demos.kit.torchvision_shim import register_missing_operators
 from demos.kit.zoo import ModelSpec
 
 register_missing_operators()  # before transformers is imported
 
 import transformers  # noqa: E402
+
+clips = Later("demos.kit.clips")  # its import takes two seconds, which other models need not wait for
 
 POCKET = Path(__file__).parents[2] / "assets" / "pocket"
 
@@ -49,7 +52,8 @@ class _Place:
 class Loaded:
     """A model that is lent: use it in a `with`, whose end gives it back.
 
-    reader: its tokenizer or processor. nbytes: parameters and buffers, as they lie on the device.
+    reader: its tokenizer or processor; the ClipReader of a model of open_clip. nbytes: parameters and
+    buffers, as they lie on the device.
     """
 
     def __init__(self, key: Key, place: _Place, give_back: Callable[[Key], None]):
@@ -163,15 +167,27 @@ def budget(device: str) -> int:
 
 
 def read(spec: ModelSpec, device: str, dtype: torch.dtype) -> tuple[Any, Any]:
-    """The model, ready to be used and not to be trained, and its reader."""
+    """The model, ready to be used and not to be trained, and its reader.
+
+    Raises LoadError where the folder, the config or the weights are not there.
+    """
     folder = POCKET / spec.repo if spec.source == "pocket" else fetch(spec)
-    if not (folder / "config.json").is_file():
+    if not folder.is_dir():
         raise LoadError(f"{spec.title} was expected in {POCKET.name}/{spec.repo}; it is not there.")
-    # Said, and not left to the default, which asks on the terminal where a model brings code.
-    options = {"local_files_only": True, "trust_remote_code": False}
-    reader = getattr(transformers, spec.reader).from_pretrained(folder, **options)
-    loader = getattr(transformers, spec.loader)
-    model = loader.from_pretrained(folder, dtype=dtype, use_safetensors=True, **options)
+    for pattern in (LAYOUTS[spec.library].config, LAYOUTS[spec.library].weights):
+        if not any(folder.glob(pattern)):
+            there = ", ".join(sorted(path.name for path in folder.iterdir()))
+            raise LoadError(f"{spec.title} was expected to have {pattern}; it has {there or 'no files'}.")
+    if spec.library == "open_clip":
+        model, reader = clips.read(folder, spec.title, dtype)
+    else:
+        # Said, and not left to the default, which asks on the terminal where a model brings code.
+        options = {"local_files_only": True, "trust_remote_code": False}
+        reader = getattr(transformers, spec.reader).from_pretrained(folder, **options)
+        loader = getattr(transformers, spec.loader)
+        model = loader.from_pretrained(
+            folder, dtype=dtype, use_safetensors=True, attn_implementation=spec.attention, **options
+        )
     return model.to(device).eval().requires_grad_(False), reader
 
 

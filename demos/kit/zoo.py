@@ -4,6 +4,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 TEXT = ("text-generation",)
+IMAGE_TEXT = ("image-text",)
+LABELS = ("image-classification",)
+FEATURES = ("image-features",)
 
 
 @dataclass(frozen=True)
@@ -12,7 +15,12 @@ class ModelSpec:
 
     repo: its folder in assets/pocket, or its id on the hub.
     revision: the hub's commit, all 40 digits; None for a pocket model.
+    library: what reads it. The three that follow are for transformers only; a model of open_clip says in
+    its own config what it is made of.
     loader, reader: the classes of transformers for the model and for its tokenizer or processor.
+    attention: how transformers computes it; only "eager" returns the weights. None: as it prefers.
+    trained: on what, in a sentence.
+    tasks: what it can do, by which a topic chooses the rows it offers.
     parameters: shared ones count once.
     disk_bytes: the tensors in the weights' files. The files' heads add at most 0.1 MB and the
     tokenizer at most 16 MB.
@@ -28,8 +36,11 @@ class ModelSpec:
     parameters: int
     disk_bytes: int
     licence: str
+    library: Literal["transformers", "open_clip"] = "transformers"
     loader: str = "AutoModelForCausalLM"
     reader: str = "AutoTokenizer"
+    attention: Literal["eager"] | None = None
+    trained: str = ""
     tasks: tuple[str, ...] = TEXT
     sha256: tuple[tuple[str, str], ...] = ()
 
@@ -155,6 +166,124 @@ _ROWS = (
         disk_bytes=3_247_115_264,
         licence="MIT",
         sha256=(("model.safetensors", "5f47f3e12f91cd33b662ce7e433b6150ad5512b5884a2cee961b50e9c3bbebce"),),
+    ),
+    ModelSpec(
+        slug="cifar-vit",
+        title="CIFAR ViT",
+        source="pocket",
+        repo="cifar-vit",
+        revision=None,
+        parameters=2_693_578,
+        disk_bytes=5_387_156,
+        licence="Apache-2.0",
+        loader="ViTForImageClassification",
+        reader="ViTImageProcessor",
+        trained="From scratch, on 50,000 pictures of 32 × 32 pixels in ten classes (CIFAR-10).",
+        attention="eager",
+        tasks=LABELS,
+    ),
+    ModelSpec(
+        slug="vit-tiny",
+        title="ViT-Tiny/16",
+        source="hub",
+        repo="WinKawaks/vit-tiny-patch16-224",
+        revision="77d1485af66b34d4ed0fe95dbb0c60c7496f950b",
+        parameters=5_717_416,
+        disk_bytes=22_869_664,
+        licence="Apache-2.0",
+        loader="ViTForImageClassification",
+        reader="ViTImageProcessor",
+        trained="Pretrained on ImageNet-21k, then trained on the 1000 classes of ImageNet-1k.",
+        attention="eager",
+        tasks=LABELS,
+        sha256=(("model.safetensors", "a9146f3ee7cf6de399190132627e4aef1aeddd13692f5b333f24629dd36c37b0"),),
+    ),
+    ModelSpec(
+        slug="vit-base",
+        title="ViT-Base/16",
+        source="hub",
+        repo="google/vit-base-patch16-224",
+        revision="3f49326eb077187dfe1c2a2bb15fbd74e6ab91e3",
+        parameters=86_567_656,
+        disk_bytes=346_270_624,
+        licence="Apache-2.0",
+        loader="ViTForImageClassification",
+        reader="ViTImageProcessor",
+        trained="Pretrained on 14 million pictures (ImageNet-21k), then trained on the 1000 classes of "
+        "ImageNet-1k.",
+        attention="eager",
+        tasks=LABELS,
+        sha256=(("model.safetensors", "1cea07110a4a47edc51420b2dda6f3b8b58e7256e8f44b4ea6aa9696162ccb5d"),),
+    ),
+    ModelSpec(
+        slug="dinov2-registers-small",
+        title="DINOv2 small, with registers",
+        source="hub",
+        repo="facebook/dinov2-with-registers-small",
+        revision="0d9846e56b43a21fa46d7f3f5070f0506a5795a9",
+        parameters=22_058_112,
+        disk_bytes=88_232_448,
+        licence="Apache-2.0",
+        loader="Dinov2WithRegistersModel",
+        reader="BitImageProcessor",
+        trained="Pretrained on 142 million pictures without any labels.",
+        attention="eager",
+        tasks=FEATURES,
+        sha256=(("model.safetensors", "78e7f952c5af83cf6da38f08ff52b062bbe00c1adf39c4c7e0361969f27abae7"),),
+    ),
+    ModelSpec(
+        slug="clip-vit-b32-openai",
+        title="CLIP ViT-B/32, OpenAI",
+        source="hub",
+        repo="timm/vit_base_patch32_clip_224.openai",
+        revision="a6f597a30f7b82c51704746581f9a4e41421e878",
+        parameters=151_277_313,
+        disk_bytes=605_109_252,
+        licence="Apache-2.0",
+        library="open_clip",
+        tasks=IMAGE_TEXT,
+        sha256=(
+            (
+                "open_clip_model.safetensors",
+                "e6d1bd7789aa45192b3bf90570a789b478bae1b74ebcce7eddd908e83a2b7c31",
+            ),
+        ),
+    ),
+    ModelSpec(
+        slug="clip-vit-b32-laion2b",
+        title="CLIP ViT-B/32, LAION-2B",
+        source="hub",
+        repo="laion/CLIP-ViT-B-32-laion2B-s34B-b79K",
+        revision="1a25a446712ba5ee05982a381eed697ef9b435cf",
+        parameters=151_277_313,
+        disk_bytes=605_109_252,
+        licence="MIT",
+        library="open_clip",
+        tasks=IMAGE_TEXT,
+        sha256=(
+            (
+                "open_clip_model.safetensors",
+                "ac4f8c4b88af6d963118cbf40ad93176d092abbedfcb752601ae1866352656e6",
+            ),
+        ),
+    ),
+    ModelSpec(
+        slug="siglip-vit-b16",
+        title="SigLIP ViT-B/16",
+        source="hub",
+        repo="timm/ViT-B-16-SigLIP",
+        revision="41f575766f40e752fdd1383e9565b7f02388c1c4",
+        parameters=203_155_970,
+        disk_bytes=812_623_880,
+        licence="Apache-2.0",
+        library="open_clip",
+        tasks=IMAGE_TEXT,
+        sha256=(
+            (
+                "open_clip_model.safetensors",
+                "81942ea8c09b9e41963357cca5d2682118bf7eb7491c2ae51a28bc4f4f95b194",
+            ),
+        ),
     ),
 )
 
