@@ -6,6 +6,7 @@ A new topic is a folder with a `TOPIC` in its tab.py, and its line here.
 from demos.kit.topic import Topic
 from demos.speculative_decoding import tab as speculative_decoding
 from demos.speech_features import tab as speech_features
+from demos.vision_transformer import tab as vision_transformer
 
 DECODING = "Faster decoding"
 COMPRESSION = "Smaller models"
@@ -50,13 +51,7 @@ TOPICS = (
         COMPRESSION,
         "A student learns the whole distribution of its teacher, not only the top answer.",
     ),
-    Topic(
-        "vision-transformer",
-        "Vision Transformer",
-        "ViT",
-        VISION,
-        "A picture becomes a sequence of patches, and a transformer reads it.",
-    ),
+    vision_transformer.TOPIC,
     Topic(
         "clip",
         "Grounding and CLIP",

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from demos.kit.torchvision_shim import register_missing_operators
-from demos.vision_transformer.algorithm import cut, encode, look
+from demos.vision_transformer.algorithm import cut, encode, look, shuffled
 from demos.vision_transformer.embedding import filters, similarity
 from demos.vision_transformer.network import network, positions_on
 from demos.vision_transformer.relevance import occlusion, on_patches, relevance, rollout
@@ -150,23 +150,27 @@ def test_without_positions_the_order_of_patches_does_not_matter():
         for seed in range(3):
             order = torch.randperm(n, generator=torch.Generator().manual_seed(seed)).tolist()
             plain = look(model, image, with_positions=False)
-            shuffled = look(model, image, order=order, with_positions=False)
-            torch.testing.assert_close(plain.logits, shuffled.logits, rtol=0, atol=1e-4)
-            there = look(model, image, order=order)
+            other = shuffled(image, model.config.patch_size, order)
+            bag = look(model, other, with_positions=False)
+            torch.testing.assert_close(plain.logits, bag.logits, rtol=0, atol=1e-4)
+            there = look(model, other)
             assert (there.logits - look(model, image).logits).abs().max() > 1e-2
 
 
 @torch.no_grad()
-def test_a_shuffled_picture_is_the_picture_with_its_patches_moved(model):
-    image = picture(model)
-    plain = look(model, image)
-    order = torch.randperm(len(plain.patches), generator=torch.Generator().manual_seed(5)).tolist()
-    rows, columns = plain.grid
-    tiles = plain.patches[order].reshape(rows, columns, model.config.patch_size, model.config.patch_size, 3)
-    moved = tiles.permute(4, 0, 2, 1, 3).reshape(image.shape)
-    want = theirs(model, moved)
-    got = look(model, image, order=order).attentions
-    torch.testing.assert_close(got, torch.cat(want.attentions), rtol=0, atol=1e-6)
+def test_a_shuffled_picture_has_each_patch_at_its_new_place(model):
+    image, P = picture(model), model.config.patch_size
+    n = len(look(model, image).patches)
+    order = torch.randperm(n, generator=torch.Generator().manual_seed(5)).tolist()
+    other = shuffled(image, P, order)
+    side = image.shape[1] // P
+
+    def patch(x, number):
+        row, column = divmod(number, side)
+        return x[:, row * P : row * P + P, column * P : column * P + P]
+
+    assert all(torch.equal(patch(other, i), patch(image, order[i])) for i in range(n))
+    torch.testing.assert_close(look(model, other).patches, look(model, image).patches[order])
 
 
 @torch.no_grad()
@@ -252,21 +256,21 @@ def test_relevance_of_what_has_no_classes_is_refused():
     with pytest.raises(ValueError, match="classifier is expected"):
         relevance(model, look(model, picture(model)), 0)
     with pytest.raises(ValueError, match="classifier is expected"):
-        next(occlusion(model, picture(model), 0, [0]))
+        next(occlusion(model, picture(model), 0, [0], [0]))
     model = vit()
     with pytest.raises(ValueError, match="from 0 to 6; got 7"):
         relevance(model, look(model, picture(model)), 7)
     with pytest.raises(ValueError, match="from 0 to 6; got -1"):
-        next(occlusion(model, picture(model), -1, [0]))
+        next(occlusion(model, picture(model), -1, [0], [0]))
 
 
 @torch.no_grad()
 def test_occlusion_is_what_transformers_layers_say_without_each_patch():
     model = vit()
     image = picture(model)
-    got = dict(occlusion(model, image, 2, [0, 9, 20]))
+    got = dict(occlusion(model, image, 2, [0, 9, 20], [0, 20]))
     states = model.vit.embeddings(image[None])
-    for patch in (0, 9, 20):
+    for patch in (0, 20):
         rest = [other for other in (0, 9, 20) if other != patch]
         some = torch.cat([states[:, :1], states[:, [1 + k for k in rest]]], 1)
         for layer in model.vit.layers:
@@ -315,13 +319,21 @@ def test_similarity_equals_torchs_cosine(model):
         ({"kept": [0, 36]}, "kept must name patches from 0 to 35"),
         ({"kept": [-1]}, "kept must name patches"),
         ({"kept": [2, 2]}, "each at most once"),
-        ({"order": [0, 1]}, "order must name each of the 36 patches once"),
     ],
 )
 def test_patches_that_are_not_there_are_refused(options, words):
     model = vit()
     with pytest.raises(ValueError, match=words):
         look(model, picture(model), **options)
+
+
+@pytest.mark.parametrize(
+    ("order", "words"),
+    [([0, 1], "each of the 36 patches; got 2"), ([0] * 36, "each at most once"), ([36], "from 0 to 35")],
+)
+def test_an_order_that_is_none_is_refused(order, words):
+    with pytest.raises(ValueError, match=words):
+        shuffled(torch.zeros(3, 24, 24), 4, order)
 
 
 @pytest.mark.parametrize("size", [(23, 24), (24, 3), (0, 24)])

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-WIRE_TYPES = {"f4": np.dtype("<f4"), "f2": np.dtype("<f2"), "i2": np.dtype("<i2")}
+WIRE_TYPES = {"f4": np.dtype("<f4"), "f2": np.dtype("<f2"), "i2": np.dtype("<i2"), "u1": np.dtype("u1")}
 
 
 @dataclass(frozen=True)
@@ -19,8 +19,9 @@ class Packed:
 def pack(arrays: dict[str, tuple[np.ndarray, str]], facts: dict) -> Packed:
     """The arrays in one run of bytes.
 
-    arrays: name -> (array, wire type), the type "f4", "f2" (about three digits: for pictures) or
-    "i2", in which the array is scaled so that its greatest value fits; `scale` gives it back.
+    arrays: name -> (array, wire type), the type "f4", "f2" (about three digits: for pictures),
+    "u1" (whole numbers from 0 to 255) or "i2", in which the array is scaled so that its greatest value
+    fits; `scale` gives it back.
     Each part is {dtype, shape, at (bytes), scale where there is one}.
     """
     blob, parts = bytearray(), {}

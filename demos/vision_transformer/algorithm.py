@@ -61,29 +61,26 @@ def look(
     image: Float[Tensor, "C H W"],
     *,
     kept: Sequence[int] | None = None,
-    order: Sequence[int] | None = None,
     with_positions: bool = True,
 ) -> ViTTrace:
     """What a Vision Transformer of transformers makes of one picture, with all that lies between.
 
     image: x, normalised as the model's processor does. kept: the patches that stay in the sequence; the
-    others are taken out of it (default: all). order: which patch stands at each place of the grid before
-    positions are added (default: each at its own). with_positions: False leaves v^pos out.
+    others are taken out of it (default: all). with_positions: False leaves v^pos out.
 
-    Raises ValueError where the picture is no whole number of patches, or where kept or order name
-    patches that are not there.
+    Raises ValueError where the picture is no whole number of patches, or where kept names patches that
+    are not there.
     """
     with torch.inference_mode():
         net = network(model)
         image = image.to(net.W.device, net.W.dtype)
         rows, columns = grid_of(image, net.patch)
         n = rows * columns
-        places = _places("order", order, n, whole=True)
-        kept = _places("kept", kept, n)
+        kept = torch.arange(n) if kept is None else _numbers("kept", kept, n)
         patches = cut(image, net.patch)
         projected = patches @ net.W.T + net.b
         positions = positions_on(net, rows, columns) * with_positions
-        tokens = projected[places][kept] + positions[1:][kept]
+        tokens = projected[kept] + positions[1:][kept]
         head = torch.cat([(net.cls + positions[0])[None], net.registers])
         sequence = torch.cat([head, tokens])
         states, attentions = encode(net.blocks, sequence)
@@ -115,6 +112,16 @@ def cut(image: Float[Tensor, "C H W"], patch: int) -> Float[Tensor, "N PPC"]:
     pixels = image.permute(1, 2, 0)  # the lecture's x in R^(H x W x C)
     tiles = pixels.reshape(rows, patch, columns, patch, -1).transpose(1, 2)
     return tiles.reshape(rows * columns, -1)
+
+
+def shuffled(image: Float[Tensor, "C H W"], patch: int, order: Sequence[int]) -> Float[Tensor, "C H W"]:
+    """The picture that has patch order[i] at place i. Raises ValueError unless order has each once."""
+    rows, columns = grid_of(image, patch)
+    order = _numbers("order", order, rows * columns)
+    if len(order) < rows * columns:
+        raise ValueError(f"order must name each of the {rows * columns} patches; got {len(order)} of them")
+    tiles = cut(image, patch)[order].reshape(rows, columns, patch, patch, -1)
+    return tiles.transpose(1, 2).reshape(rows * patch, columns * patch, -1).permute(2, 0, 1)
 
 
 def encode(
@@ -149,12 +156,9 @@ def attention(
     return (Q @ K.transpose(1, 2) * Q.shape[-1] ** -0.5).softmax(-1), V
 
 
-def _places(name: str, wanted: Sequence[int] | None, n: int, whole: bool = False) -> Int[Tensor, " K"]:
-    if wanted is None:
-        return torch.arange(n)
+def _numbers(name: str, wanted: Sequence[int], n: int) -> Int[Tensor, " K"]:
     numbers = torch.as_tensor(wanted, dtype=torch.long).reshape(-1)
     inside = not len(numbers) or (numbers.min() >= 0 and numbers.max() < n)
-    if not inside or len(numbers.unique()) < len(numbers) or (whole and len(numbers) < n):
-        many = f"each of the {n} patches once" if whole else f"patches from 0 to {n - 1}, each at most once"
-        raise ValueError(f"{name} must name {many}; got {list(wanted)}")
+    if not inside or len(numbers.unique()) < len(numbers):
+        raise ValueError(f"{name} must name patches from 0 to {n - 1}, each at most once; got {list(wanted)}")
     return numbers

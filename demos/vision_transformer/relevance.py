@@ -68,16 +68,23 @@ def on_patches(row: Float[Tensor, " S"], trace: ViTTrace) -> Float[Tensor, " N"]
 
 
 def occlusion(
-    model: nn.Module, image: Float[Tensor, "C H W"], target: int, kept: Sequence[int]
+    model: nn.Module,
+    image: Float[Tensor, "C H W"],
+    target: int,
+    kept: Sequence[int],
+    asked: Sequence[int],
+    *,
+    with_positions: bool = True,
 ) -> Iterator[tuple[int, float]]:
-    """Each patch of `kept` with the probability of the class once that patch, too, is taken out.
+    """Each patch of `asked` with the probability of the class once it, too, is taken out of `kept`.
 
-    image: normalised, as `look` takes it. Raises ValueError as `relevance` does.
+    image and with_positions: as `look` takes them. Raises ValueError as `relevance` does.
     """
     _check_class(network(model), target)
-    for patch in kept:
+    for patch in asked:
         rest = [other for other in kept if other != patch]
-        yield patch, float(look(model, image, kept=rest).logits.softmax(-1)[target])
+        trace = look(model, image, kept=rest, with_positions=with_positions)
+        yield patch, float(trace.logits.softmax(-1)[target])
 
 
 def _check_class(net: Network, target: int) -> None:

@@ -1,0 +1,181 @@
+"""What the page's events do: one run, and further questions about a run that is done."""
+
+import base64
+import binascii
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from demos.kit.inputs import InputError
+from demos.kit.later import Later
+from demos.kit.lesson import read_lesson
+from demos.kit.linked import served
+from demos.kit.offer import Offer
+from demos.kit.predict import verdict
+from demos.vision_transformer import controls
+
+SLUG = "vision-transformer"
+LESSON = read_lesson(Path(__file__).with_name("lesson.md"))
+OFFER = Offer("The model", controls.CHOICES, "The pocket model goes on.")
+
+# These need torch, which the app's start does not wait for.
+hub = Later("demos.kit.hub")
+work = Later("demos.vision_transformer.work")
+figures = Later("demos.vision_transformer.figures")
+words = Later("demos.vision_transformer.words")
+
+
+def run(source, own, model, positions, shuffle, seed, crop, right, down, answer):
+    """A picture through a Vision Transformer.
+
+    Gives a remark about the model, the picture, the caption, the formula and the verdict. Where the model
+    cannot be had the remark says why, and the pocket model runs.
+    """
+    name, picture = controls.picture_of(source, own)
+    settings = controls.settings_of(name, model, positions, shuffle, seed, crop, right, down)
+    remark = ""
+    try:
+        OFFER.require(model)
+        key, seen = _see(settings, picture)
+    except hub.LoadError as error:
+        remark = f"{error} {OFFER.goes_on}"
+        settings = replace(settings, model=OFFER.pocket)
+        key, seen = _see(settings, picture)
+    view = figures.view(seen, key, name, settings.model)
+    layers = [served(layer) for layer in view.layers]
+    return (
+        remark,
+        served(view.main) | {"layers": layers},
+        words.caption(seen, picture.notices, settings.model),
+        words.formula(seen),
+        verdict(LESSON, answer, *words.outcome(seen, settings.positions, bool(settings.shuffle))),
+    )
+
+
+def _see(settings, picture):
+    return work.RUNS.run(settings, lambda: work.see(settings, picture.image))
+
+
+def change(request: dict) -> dict:
+    """What the model says with patches hidden and paint on the picture.
+
+    request: key of the run; hidden, the patches' numbers; paint, None or base64 of H x W x 4 bytes.
+    Returns {"bars", "likeness"} as in the run's value, or {"error": one sentence}.
+    """
+    return _answered(_change, request)
+
+
+def _change(request: dict) -> dict:
+    seen = _asked(request)
+    hidden = _numbers(request, "hidden", seen)
+    image = seen.image
+    if request.get("paint"):
+        image = work.painted(seen, _paint(request["paint"], image.shape[1:]))
+    now = work.change(seen, hidden, image)
+    return {
+        "bars": figures.bars(seen.untouched, now, seen.labels),
+        "likeness": figures.likeness(seen.untouched, now, seen.labels),
+    }
+
+
+def explain(request: dict) -> dict:
+    """Where the evidence for a class lies, by relevance. request: key of the run, target (a class).
+
+    Returns {"map": base64 of a float32 for each patch, "words"}, or {"error": one sentence}.
+    """
+    return _answered(_explain, request)
+
+
+def _explain(request: dict) -> dict:
+    seen = _asked(request)
+    target = _class(request, seen)
+    weights = work.explain(seen, target).numpy()
+    return {"map": _base64(weights), "words": words.explained(seen, target)}
+
+
+def occlude(request: dict) -> dict:
+    """A class's probability with each of some patches hidden.
+
+    request: key of the run, target (a class), hidden (patches hidden already), asked (patches).
+    Returns {"probabilities": one for each asked patch}, or {"error": one sentence}.
+    """
+    return _answered(_occlude, request)
+
+
+def _occlude(request: dict) -> dict:
+    seen = _asked(request)
+    target = _class(request, seen)
+    hidden, asked = _numbers(request, "hidden", seen), _numbers(request, "asked", seen)
+    return {"probabilities": work.occlude(seen, target, hidden, asked)}
+
+
+def compare(request: dict) -> dict:
+    """The same picture through every model on this machine. request: key of the run.
+
+    Returns {"rows": [{model, how, top: [[label, probability], ...]}]}, or {"error": one sentence}.
+    """
+    return _answered(_compare, request)
+
+
+def _compare(request: dict) -> dict:
+    seen = _asked(request)
+    rows = [words.compared(f"{seen.settings.model}, untrained", words.UNTRAINED, work.untrained(seen), seen)]
+    for name, (spec,) in controls.CHOICES.items():
+        if OFFER.missing(name):
+            rows.append({"model": name, "how": f"{spec.trained} {words.ABSENT}", "top": []})
+            continue
+        settings = replace(seen.settings, model=name)
+        _, other = work.RUNS.run(settings, lambda s=settings: work.see(s, seen.picture))
+        rows.append(words.compared(name, spec.trained, other.answer, other))
+    return {"rows": rows}
+
+
+def _answered(handler, request) -> dict:
+    """The handler's answer, or the sentence that says what was wrong with the request."""
+    try:
+        return handler(request)
+    except ValueError as error:  # InputError is one
+        return {"error": str(error)}
+
+
+def _asked(request: object):
+    """The run that a request names by its key."""
+    if not isinstance(request, dict) or not isinstance(request.get("key"), str):
+        raise InputError(f"A request must name the key of a run; got {request!r:.80}.")
+    return work.RUNS.find(request["key"])
+
+
+def _numbers(request: dict, name: str, seen) -> list[int]:
+    """Patches that a request lists. Raises InputError for what are none."""
+    n = len(seen.trace.patches)
+    given = request.get(name)
+    fits = isinstance(given, list) and all(type(i) is int and 0 <= i < n for i in given)
+    if not fits or len(given) > n:
+        raise InputError(f"{name} must be a list of patches from 0 to {n - 1}; got {given!r:.80}.")
+    return given
+
+
+def _class(request: dict, seen) -> int:
+    """The class that a request names. Raises InputError where the model has none, or not this one."""
+    target, classes = request.get("target"), len(seen.labels)
+    if not classes:
+        raise InputError("This question is about a class; this model has none. Choose one that has.")
+    if type(target) is not int or not 0 <= target < classes:
+        raise InputError(f"target must be a class from 0 to {classes - 1}; got {target!r:.80}.")
+    return target
+
+
+def _paint(given: object, size: tuple[int, int]) -> np.ndarray:
+    height, width = size
+    try:
+        raw = base64.b64decode(given, validate=True)
+    except (TypeError, binascii.Error):
+        raw = b""
+    if len(raw) != height * width * 4:
+        raise InputError(f"Paint must be base64 of {height} x {width} x 4 bytes; {len(raw):,} bytes came.")
+    return np.frombuffer(raw, np.uint8).reshape(height, width, 4)
+
+
+def _base64(array: np.ndarray) -> str:
+    return base64.b64encode(np.ascontiguousarray(array, "<f4").tobytes()).decode()
