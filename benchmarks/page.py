@@ -49,6 +49,16 @@ WATCH_TOKEN = """() => { window.took = [];
       channel.port2.postMessage(0); };
     requestAnimationFrame(look);
   }, true); }"""
+# From the pointer's event, or the layer's slider, to the frame in which picture and words have changed.
+WATCH_VIT = """([from, event, words]) => { window.took = [];
+  document.querySelector(from).addEventListener(event, event => {
+    const where = document.querySelector(words), before = where.textContent, t = event.timeStamp;
+    const look = () => { if (where.textContent === before) return requestAnimationFrame(look);
+      const channel = new MessageChannel();
+      channel.port1.onmessage = () => window.took.push(performance.now() - t);
+      channel.port2.postMessage(0); };
+    requestAnimationFrame(look);
+  }, true); }"""
 TOKEN_SLACK = 150  # milliseconds that the first token may come after an empty event
 
 
@@ -113,6 +123,27 @@ def first_token(page: Page) -> float:
     return statistics.median(page.evaluate("window.took"))
 
 
+def hover(page: Page) -> float:
+    """Another patch under the pointer in each round."""
+    page.evaluate(WATCH_VIT, ["canvas[data-panel=picture]", "pointermove", ".gb-vit .here"])
+    box = page.locator("canvas[data-panel=picture]").bounding_box()
+    for n in range(40):
+        page.mouse.move(box["x"] + 40 + (n * 67) % 250, box["y"] + 20 + (n * 91) % 280)
+        page.wait_for_timeout(40)
+    page.wait_for_timeout(300)
+    return statistics.median(page.evaluate("window.took"))
+
+
+def other_layer(page: Page) -> float:
+    page.evaluate(WATCH_VIT, [".gb-vit .layer", "input", ".gb-vit .told-heat"])
+    page.locator(".gb-vit .layer").focus()
+    for n in range(40):
+        page.keyboard.press("ArrowLeft" if n % 10 < 5 else "ArrowRight")
+        page.wait_for_timeout(40)
+    page.wait_for_timeout(300)
+    return statistics.median(page.evaluate("window.took"))
+
+
 def empty_event(page: Page) -> float:
     page.evaluate(WATCH_EVENT)
     for n in range(40):
@@ -168,6 +199,15 @@ def rows() -> Iterator[Row]:
             "click to the first token on the page", f"an empty Gradio event and {TOKEN_SLACK} ms",
             first_token(page), empty_event(other) + TOKEN_SLACK, "ms", 1.0,
         )  # fmt: skip
+        page.goto(f"{app.url}?topic=vision-transformer")
+        page.wait_for_selector("#vit-view [data-run]")
+        page.wait_for_timeout(1000)
+        for what, stage, measure in (
+            ("patch under the pointer to changed picture", 1, hover),
+            ("another layer to changed picture", 3, other_layer),
+        ):
+            page.click(f"#vit-stage-{stage}")
+            yield Row(what, "an empty Gradio event", measure(page), empty_event(other), "ms", 2.0)
         browser.close()
     peer = "a Gradio app with one button"
     yield Row("first interactive page: contents", peer, median["contents"], median["plain"], "ms", 1.5)

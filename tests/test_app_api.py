@@ -7,6 +7,7 @@ import pytest
 import requests
 import soundfile
 from gradio_client import Client, handle_file
+from PIL import Image
 
 from demos.kit.stops import Check
 from demos.speculative_decoding import controls, work
@@ -14,6 +15,8 @@ from demos.speech_features.algorithm import extract
 from demos.speech_features.controls import form_of
 from demos.speech_features.figures import PANELS
 from demos.speech_features.recipes import KALDI80, LECTURE, RECIPES, WHISPER
+from demos.vision_transformer import controls as vit_controls
+from demos.vision_transformer import work as vit_work
 from tests.signals import RATE, SIGNALS
 
 START = {
@@ -25,7 +28,7 @@ START = {
     "preset": "LECTURE",
     "answer": None,
 }
-WIRE = {"f4": "<f4", "f2": "<f2", "i2": "<i2"}
+WIRE = {"f4": "<f4", "f2": "<f2", "i2": "<i2", "u1": "u1"}
 
 
 @pytest.fixture(scope="module")
@@ -158,6 +161,11 @@ def test_every_public_event_has_a_name(client):
         "/speech_features_rebuild",
         "/speculative_decoding",
         "/speculative_decoding_court",
+        "/vision_transformer",
+        "/vision_transformer_change",
+        "/vision_transformer_compare",
+        "/vision_transformer_explain",
+        "/vision_transformer_occlude",
     }
     names = [p["parameter_name"] for p in api["named_endpoints"]["/speech_features"]["parameters"]]
     assert "window_ms" in names and "param_7" not in names
@@ -197,6 +205,24 @@ def test_a_pair_that_is_not_here_is_said_and_the_pocket_pair_goes_on(client):
     said, remark, view, *_ = client.predict(**asked, answer=None, api_name="/speculative_decoding")
     assert remark.startswith("Qwen3-0.6B and Qwen3-1.7B must be downloaded first")
     assert said == "" and len(view["plain"]) == 8
+
+
+def test_a_picture_through_the_vision_transformer_by_api(client, app_url, tmp_path):
+    """An upload, its bars and its attentions; then a question about the run."""
+    Image.effect_noise((90, 60), 80).save(tmp_path / "noise.png")
+    asked = vit_controls.start(source=vit_controls.OWN, own=handle_file(tmp_path / "noise.png"))
+    said, remark, view, caption, *_ = client.predict(**asked, answer=None, api_name="/vision_transformer")
+    assert (said, remark) == ("", "") and "65 vectors" in caption
+    name, picture = vit_controls.picture_of(vit_controls.OWN, str(tmp_path / "noise.png"))
+    run = vit_work.see(vit_controls.Settings(name, asked["model"]), picture.image)
+    assert [bar["now"] for bar in view["bars"]] == pytest.approx(run.answer.tolist(), abs=1e-5)
+    for layer, A in zip(view["layers"], run.trace.attentions, strict=True):
+        np.testing.assert_allclose(arrays(app_url, layer)["A"], A, rtol=1e-3, atol=1e-6)
+    changed = client.predict({"key": view["key"], "hidden": [0]}, api_name="/vision_transformer_change")
+    assert changed["bars"] != view["bars"]
+    for request in (None, [], {"key": "nobody"}):
+        refused = client.predict(request, api_name="/vision_transformer_change")
+        assert list(refused) == ["error"] and refused["error"].endswith((".", "run again."))
 
 
 def test_files_of_the_machine_are_not_served(app_url):

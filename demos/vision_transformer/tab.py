@@ -60,7 +60,9 @@ def build(kept: gr.BrowserState) -> None:
     gr.on(moved, trigger_mode="always_last", api_name="vision_transformer", **shared)
     view.shown(**shared, api_visibility="private")
     OFFER.connect(offered, view, shared)
-    own.input(lambda: OWN, None, source, **hidden).then(**shared, api_visibility="private")
+    own.input(lambda came: OWN if came else gr.skip(), own, source, **hidden).then(
+        **shared, api_visibility="private"
+    )
     for button, (stage, changes) in zip(tries, TRIES, strict=True):
         button.click(lambda changes=changes: set_up(changes), None, settings, **hidden).then(
             **shared, api_visibility="private"

@@ -10,10 +10,12 @@ from tests.conftest import start_app
 FOLDER = Path(__file__).parents[2] / "assets" / "screenshots"
 
 SPEECH, SPECULATION = "?topic=speech-features", "?topic=speculative-decoding"
+VIT = "?topic=vision-transformer"
 READY = {
     "": "#contents .gb-card",
     SPEECH: "#speech-view [data-run]",
     SPECULATION: "#speculation-view [data-done=true]",
+    VIT: "#vit-view [data-run]",
 }
 
 
@@ -39,6 +41,7 @@ def main() -> None:
 
         shot("contents")
         shot("speculation", SPECULATION)
+        shot("vit", VIT, act=lambda page: page.click("#vit-stage-3"))
         shot("speech", SPEECH, act=lambda page: page.click("#speech-stage-4"))
         shot("alias", SPEECH, dark=True, act=alias)
         shot(

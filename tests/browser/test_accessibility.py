@@ -58,3 +58,21 @@ def test_speculation_page_in_every_stage(open_page, width, height, dark):
             page.get_by_role("button", name="Draw the samples").click()
             page.wait_for_selector("[data-done='20000']")
         assert serious(page) == {}, f"stage {stage}"
+
+
+@pytest.mark.parametrize("width, height", [(1280, 720), (390, 844)])
+@pytest.mark.parametrize("dark", [False, True])
+def test_vision_transformer_page_in_every_stage(open_page, width, height, dark):
+    page = open_page("?topic=vision-transformer", width, height, dark, "#vit-view [data-run]")
+    page.wait_for_timeout(500)
+    if width < 761:
+        page.get_by_role("button", name="Controls").click()
+    page.locator("button.label-wrap", has_text=re.compile("^More")).click()
+    page.get_by_role("button", name="My own picture").click()
+    for stage in range(1, 5):
+        page.click(f"#vit-stage-{stage}")
+        if stage == 4:
+            page.get_by_role("button", name="Hide half, by chance").click()
+            page.get_by_role("button", name="Ask the other models").click()
+            page.wait_for_selector(".gb-vit .others table")
+        assert serious(page) == {}, f"stage {stage}"
