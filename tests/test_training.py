@@ -119,7 +119,7 @@ def test_ranks_of_the_clip_recipe_are_those_of_scipy():
 def test_the_clip_recipe_pools_at_the_end_and_never_sees_one_thing_twice():
     """A table of its own: eight emoji, two styles, a picture missing and one kept out."""
     names = ("Red Apple", "owl", "flag: Chad", "key", "bus", "ant", "cup", "fox")
-    rows = [{"label": name, "tags": ["thing", "small"]} for name in names]
+    rows = [{"label": name, "tags": [f"{name.lower()} thing"]} for name in names]
     there = torch.ones(8, 2, dtype=torch.bool)
     there[2, 0] = False
     none = torch.zeros(8, dtype=torch.bool)
@@ -128,11 +128,16 @@ def test_the_clip_recipe_pools_at_the_end_and_never_sees_one_thing_twice():
     pictures = torch.full((8, 2, 4, 64, 64), 255, dtype=torch.uint8)
     emoji = clip.Emoji(rows, pictures, there, test, none)
     for seed in range(20):
-        images, texts = clip.batch(emoji, 6, np.random.default_rng(seed))
-        assert images.shape == (6, 3, 64, 64) and 0 <= float(images.min()) <= float(images.max()) <= 1
+        images, texts, pairs = clip.batch(emoji, 9, np.random.default_rng(seed))
+        assert pairs == 4 and len(texts) == 9
+        assert images.shape == (9, 3, 64, 64) and 0 <= float(images.min()) <= float(images.max()) <= 1
         assert all(text.strip() for text in texts) and not any("chad" in text for text in texts)
-        named = [name.lower() for name in names for text in texts if name.lower() in text]
-        assert len(named) == len(set(named))
+        one, other, rest = (
+            {name.lower() for name in names for text in part if name.lower() in text}
+            for part in (texts[:pairs], texts[pairs : 2 * pairs], texts[2 * pairs :])
+        )
+        assert one == other and len(one) == pairs  # each emoji twice, once in each half
+        assert len(rest) == 2 and not one & rest  # a scene of two others
     assert clip.with_article("owl") == "an owl" and clip.with_article("flag: chad") == "flag: chad"
 
 
