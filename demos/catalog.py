@@ -3,6 +3,7 @@
 A new topic is a folder with a `TOPIC` in its tab.py, and its line here.
 """
 
+from demos.clip import tab as clip
 from demos.kit.topic import Topic
 from demos.speculative_decoding import tab as speculative_decoding
 from demos.speech_features import tab as speech_features
@@ -52,13 +53,7 @@ TOPICS = (
         "A student learns the whole distribution of its teacher, not only the top answer.",
     ),
     vision_transformer.TOPIC,
-    Topic(
-        "clip",
-        "Grounding and CLIP",
-        "CLIP",
-        VISION,
-        "Pictures and words meet in one space; what does the word spoon evoke?",
-    ),
+    clip.TOPIC,
     Topic(
         "multimodal-classification",
         "Multimodal classification",

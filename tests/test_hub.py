@@ -303,7 +303,9 @@ def test_a_clip_comes_whole_and_only_what_open_clip_reads(clip_server):
 
 
 def test_a_fetched_clip_is_what_open_clip_makes_of_it(clip_server, tmp_path, monkeypatch):
-    write_tiny_clip(tmp_path / "alone", "siglip")
+    for file in ("open_clip_config.json", CLIP_WEIGHTS, "tokenizer.json", "tokenizer_config.json"):
+        (tmp_path / "alone").mkdir(exist_ok=True)
+        shutil.copy(clip_server.folder / file, tmp_path / "alone")
     name = f"local-dir:{tmp_path / 'alone'}"
     monkeypatch.setattr(models, "SHELF", Shelf(lambda device: 10**9, models.read))
     fetch(CLIP)

@@ -10,11 +10,18 @@ import pytest
 ROOT = Path(__file__).parents[1]
 DEMOS = ROOT / "demos"
 TOPICS = [p for p in DEMOS.iterdir() if p.is_dir() and p.name not in ("kit", "__pycache__")]
-SCREEN = {"tab", "view", "widgets", "handlers"}  # may import gradio
+SCREEN = {"tab", "view", "widgets", "handlers", "questions"}  # may import gradio
 PAGE = {"figures", "words", "controls", "panels"}  # may import the kit's pure parts
 WORK = {"work"}  # runs the models: may import all of the kit that is no screen
 PURE_KIT = {
-    *("demos.kit.gallery", "demos.kit.images", "demos.kit.inputs", "demos.kit.pack", "demos.kit.runs"),
+    *(
+        "demos.kit.collection",
+        "demos.kit.gallery",
+        "demos.kit.images",
+        "demos.kit.inputs",
+        "demos.kit.pack",
+        "demos.kit.runs",
+    ),
     "demos.kit.zoo",
 }
 WORK_KIT = PURE_KIT | {

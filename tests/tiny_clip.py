@@ -91,7 +91,10 @@ def bpe(folder: Path) -> None:
 
 
 def unigram(folder: Path) -> None:
-    """T5's form: pieces with a likelihood, and "</s>" both as the end and as what fills up."""
+    """T5's form: pieces with a likelihood, "</s>" both as the end and as what fills up.
+
+    Pieces of equal likelihood come in another order each time.
+    """
     tokenizer = Tokenizer(models.Unigram())
     tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
     trainer = trainers.UnigramTrainer(

@@ -35,6 +35,12 @@ class ClipReader:
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
 
+    def tokens(self, text: str) -> int:
+        """How many the text has with its end and, where there is one, its beginning, before it is cut."""
+        if isinstance(self.tokenizer, open_clip.SimpleTokenizer):
+            return len(self.tokenizer.encode(text)) + 2
+        return len(self.tokenizer.tokenizer(self.tokenizer.clean_fn(text)).input_ids)
+
 
 def read(
     folder: Path, title: str, dtype: torch.dtype

@@ -6,6 +6,7 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
+import numpy as np
 from PIL import Image
 
 EMOJI = Path(__file__).parents[2] / "assets" / "samples" / "emoji"
@@ -48,6 +49,13 @@ def emoji_picture(number: int) -> Image.Image:
     plain = Image.new("RGB", drawn.size, "white")
     plain.paste(drawn, mask=drawn.getchannel("A"))
     return plain
+
+
+def cover(number: int, rows: int, columns: int) -> np.ndarray:
+    """How much of each cell of a grid the drawn thing covers: [rows, columns], 0 to 1."""
+    x, y = number % COLUMNS * SIDE, number // COLUMNS * SIDE
+    alpha = _sheet().getchannel("A").crop((x, y, x + SIDE, y + SIDE))
+    return np.asarray(alpha.resize((columns, rows), Image.Resampling.BOX)) / 255
 
 
 def photograph(library: str, name: str) -> Path:

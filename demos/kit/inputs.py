@@ -38,6 +38,14 @@ def check_number(name: str, value: object, low: float, high: float, unit: str = 
     return number
 
 
+def check_whole(name: str, value: object, low: int, high: int, unit: str = "") -> int:
+    """The same for a whole number. Raises InputError for a fraction too."""
+    number = check_number(name, value, low, high, unit)
+    if number != int(number):
+        raise InputError(f"{name} must be a whole number; got {number:g}.")
+    return int(number)
+
+
 def check_choice(name: str, value: object, choices: tuple[str, ...]) -> str:
     """The value, if it is one of the choices. Raises InputError with the choices and what came."""
     if value not in choices:

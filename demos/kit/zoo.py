@@ -232,6 +232,19 @@ _ROWS = (
         sha256=(("model.safetensors", "78e7f952c5af83cf6da38f08ff52b062bbe00c1adf39c4c7e0361969f27abae7"),),
     ),
     ModelSpec(
+        slug="emoji-clip",
+        title="Emoji CLIP",
+        source="pocket",
+        repo="emoji-clip",
+        revision=None,
+        parameters=3_620_737,
+        disk_bytes=7_241_474,
+        licence="Apache-2.0",
+        trained="From scratch, on drawings of emoji in two styles, with their names.",
+        library="open_clip",
+        tasks=IMAGE_TEXT,
+    ),
+    ModelSpec(
         slug="clip-vit-b32-openai",
         title="CLIP ViT-B/32, OpenAI",
         source="hub",
@@ -240,6 +253,7 @@ _ROWS = (
         parameters=151_277_313,
         disk_bytes=605_109_252,
         licence="Apache-2.0",
+        trained="On 400 million pictures with their texts from the web (WIT).",
         library="open_clip",
         tasks=IMAGE_TEXT,
         sha256=(
@@ -258,6 +272,7 @@ _ROWS = (
         parameters=151_277_313,
         disk_bytes=605_109_252,
         licence="MIT",
+        trained="On 2 billion pictures with English texts from the web (LAION-2B).",
         library="open_clip",
         tasks=IMAGE_TEXT,
         sha256=(
@@ -276,6 +291,7 @@ _ROWS = (
         parameters=203_155_970,
         disk_bytes=812_623_880,
         licence="Apache-2.0",
+        trained="On pictures with texts from the web (WebLI), with a sigmoid for each pair.",
         library="open_clip",
         tasks=IMAGE_TEXT,
         sha256=(

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from demos.kit.inputs import InputError, check_choice, check_number
+from demos.kit.inputs import InputError, check_choice, check_number, check_whole
 from demos.kit.zoo import MODELS, ModelSpec
 from demos.kit.zoo import PAIRS as ZOO_PAIRS
 
@@ -134,7 +134,5 @@ def number(name: str, value: object) -> float:
 
 def whole(name: str, value: object) -> int:
     """The same for a whole number. Raises InputError for a fraction."""
-    checked = number(name, value)
-    if checked != int(checked):
-        raise InputError(f"{LABELS[name].split(' (')[0]} must be a whole number; got {checked:g}.")
-    return int(checked)
+    low, high, _, _ = RANGES[name]
+    return check_whole(LABELS[name].split(" (")[0], value, low, high)

@@ -8,7 +8,7 @@ from PIL import Image
 
 from demos.kit.gallery import emoji, emoji_picture, photograph
 from demos.kit.images import Picture, read_picture
-from demos.kit.inputs import InputError, check_choice, check_number
+from demos.kit.inputs import check_choice, check_whole
 from demos.kit.zoo import MODELS, ModelSpec
 
 OWN = "My own picture"
@@ -99,8 +99,4 @@ def picture_of(source: object, own: str | None) -> tuple[str, Picture]:
 def whole(name: str, value: object) -> int:
     """The value within the control's range, if it is a whole number. Raises InputError."""
     label, low, high, _, _ = RANGES[name]
-    label = label.split(" (")[0].split(":")[0]
-    checked = check_number(label, value, low, high)
-    if checked != int(checked):
-        raise InputError(f"{label} must be a whole number; got {checked:g}.")
-    return int(checked)
+    return check_whole(label.split(" (")[0].split(":")[0], value, low, high)

@@ -1,18 +1,16 @@
 """What the page's events do: one run, and further questions about a run that is done."""
 
-import base64
-import binascii
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
+from demos.kit.asked import answering_script
 from demos.kit.inputs import InputError
 from demos.kit.later import Later
 from demos.kit.lesson import read_lesson
 from demos.kit.linked import served
 from demos.kit.offer import Offer
 from demos.kit.predict import verdict
+from demos.kit.raw import base64_of, rgba
 from demos.vision_transformer import controls
 
 SLUG = "vision-transformer"
@@ -57,21 +55,18 @@ def _see(settings, picture):
     return work.RUNS.run(settings, lambda: work.see(settings, picture.image))
 
 
+@answering_script
 def change(request: dict) -> dict:
     """What the model says with patches hidden and paint on the picture.
 
     request: key of the run; hidden, the patches' numbers; paint, None or base64 of H x W x 4 bytes.
     Returns {"bars", "likeness"} as in the run's value, or {"error": one sentence}.
     """
-    return _answered(_change, request)
-
-
-def _change(request: dict) -> dict:
     seen = _asked(request)
     hidden = _numbers(request, "hidden", seen)
     image = seen.image
     if request.get("paint"):
-        image = work.painted(seen, _paint(request["paint"], image.shape[1:]))
+        image = work.painted(seen, rgba(request["paint"], *image.shape[1:], "Paint"))
     now = work.change(seen, hidden, image)
     return {
         "bars": figures.bars(seen.untouched, now, seen.labels),
@@ -79,46 +74,37 @@ def _change(request: dict) -> dict:
     }
 
 
+@answering_script
 def explain(request: dict) -> dict:
     """Where the evidence for a class lies, by relevance. request: key of the run, target (a class).
 
     Returns {"map": base64 of a float32 for each patch, "words"}, or {"error": one sentence}.
     """
-    return _answered(_explain, request)
-
-
-def _explain(request: dict) -> dict:
     seen = _asked(request)
     target = _class(request, seen)
     weights = work.explain(seen, target).numpy()
-    return {"map": _base64(weights), "words": words.explained(seen, target)}
+    return {"map": base64_of(weights), "words": words.explained(seen, target)}
 
 
+@answering_script
 def occlude(request: dict) -> dict:
     """A class's probability with each of some patches hidden.
 
     request: key of the run, target (a class), hidden (patches hidden already), asked (patches).
     Returns {"probabilities": one for each asked patch}, or {"error": one sentence}.
     """
-    return _answered(_occlude, request)
-
-
-def _occlude(request: dict) -> dict:
     seen = _asked(request)
     target = _class(request, seen)
     hidden, asked = _numbers(request, "hidden", seen), _numbers(request, "asked", seen)
     return {"probabilities": work.occlude(seen, target, hidden, asked)}
 
 
+@answering_script
 def compare(request: dict) -> dict:
     """The same picture through every model on this machine. request: key of the run.
 
     Returns {"rows": [{model, how, top: [[label, probability], ...]}]}, or {"error": one sentence}.
     """
-    return _answered(_compare, request)
-
-
-def _compare(request: dict) -> dict:
     seen = _asked(request)
     rows = [words.compared(f"{seen.settings.model}, untrained", words.UNTRAINED, work.untrained(seen), seen)]
     for name, (spec,) in controls.CHOICES.items():
@@ -129,14 +115,6 @@ def _compare(request: dict) -> dict:
         _, other = work.RUNS.run(settings, lambda s=settings: work.see(s, seen.picture))
         rows.append(words.compared(name, spec.trained, other.answer, other))
     return {"rows": rows}
-
-
-def _answered(handler, request) -> dict:
-    """The handler's answer, or the sentence that says what was wrong with the request."""
-    try:
-        return handler(request)
-    except ValueError as error:  # InputError is one
-        return {"error": str(error)}
 
 
 def _asked(request: object):
@@ -164,18 +142,3 @@ def _class(request: dict, seen) -> int:
     if type(target) is not int or not 0 <= target < classes:
         raise InputError(f"target must be a class from 0 to {classes - 1}; got {target!r:.80}.")
     return target
-
-
-def _paint(given: object, size: tuple[int, int]) -> np.ndarray:
-    height, width = size
-    try:
-        raw = base64.b64decode(given, validate=True)
-    except (TypeError, binascii.Error):
-        raw = b""
-    if len(raw) != height * width * 4:
-        raise InputError(f"Paint must be base64 of {height} x {width} x 4 bytes; {len(raw):,} bytes came.")
-    return np.frombuffer(raw, np.uint8).reshape(height, width, 4)
-
-
-def _base64(array: np.ndarray) -> str:
-    return base64.b64encode(np.ascontiguousarray(array, "<f4").tobytes()).decode()
