@@ -9,6 +9,9 @@ import soundfile
 from gradio_client import Client, handle_file
 from PIL import Image
 
+from demos.clip import controls as clip_controls
+from demos.clip import work as clip_work
+from demos.kit.collection import picture_of
 from demos.kit.stops import Check
 from demos.speculative_decoding import controls, work
 from demos.speech_features.algorithm import extract
@@ -156,6 +159,12 @@ def test_every_public_event_has_a_name(client):
     api = client.view_api(return_format="dict")
     assert api["unnamed_endpoints"] == {}
     assert set(api["named_endpoints"]) == {
+        "/clip_contrast",
+        "/clip_draw",
+        "/clip_ground",
+        "/clip_where",
+        "/clip_words_of",
+        "/clip_zero_shot",
         "/speech_features",
         "/speech_features_closeup",
         "/speech_features_rebuild",
@@ -223,6 +232,26 @@ def test_a_picture_through_the_vision_transformer_by_api(client, app_url, tmp_pa
     for request in (None, [], {"key": "nobody"}):
         refused = client.predict(request, api_name="/vision_transformer_change")
         assert list(refused) == ["error"] and refused["error"].endswith((".", "run again."))
+
+
+def test_pairs_and_labels_through_clip_by_api(client, app_url):
+    """The contrast of the app's pairs, and labels for one of them, beside the plain functions."""
+    model = next(iter(clip_controls.CHOICES))
+    pairs = clip_controls.start_pairs()
+    asked = {"asked": {"pairs": pairs}, "model": model, "answer": None}
+    said, remark, view, caption, *_ = client.predict(*asked.values(), api_name="/clip_contrast")
+    assert (said, remark) == ("", "") and "4 pictures with 4 captions" in caption
+    pictures = [picture_of(pair["picture"]) for pair in pairs]
+    run = clip_work.compare(model, pictures, [pair["caption"] for pair in pairs])
+    np.testing.assert_allclose(arrays(app_url, view)["cosine"], run.trace.cosine, atol=1e-5)
+    asked = {"model": model, "picture": pairs[0]["picture"], "labels": "dog\nfrog"}
+    asked["template"] = next(iter(clip_controls.TEMPLATES))
+    answer = client.predict(asked, api_name="/clip_zero_shot")
+    assert answer["labels"] == ["dog", "frog"] and answer["softmax"][0] > 0.5
+    refused, *_ = client.predict({"pairs": []}, model, None, api_name="/clip_contrast")
+    assert refused == "3 to 16 pairs are expected; got 0."
+    for request in (None, [], {"model": "x", "words": "y"}):
+        assert list(client.predict(request, api_name="/clip_ground")) == ["error"]
 
 
 def test_files_of_the_machine_are_not_served(app_url):

@@ -268,7 +268,7 @@ const matrix = () => {
         depth = (v - low) / (high - low || 1);
       const cell = node('td', shares ? (100 * v).toFixed(v > 0.005 && v < 0.095 ? 1 : 0) : v.toFixed(2).replace('-', '−'));
       cell.style.background = shade(depth);
-      cell.style.color = depth > 0.55 ? '#fff' : '#000';
+      cell.style.color = depth > 0.93 ? '#fff' : '#000'; // 4.5 to 1 and more with either
       if (i === j) cell.className = 'own';
       row.append(cell);
     }

@@ -51,8 +51,8 @@ def formula(trace: ContrastTrace) -> str:
             if trace.bias is None
             else rf"{trace.bias:+.2f}={float(trace.logits[0, 0]):.3f}$$"
         ),
-        rf"$$\text{{its share of the row: }}{float(trace.along_rows[0, 0]):.4f},\quad"
-        rf"-\ln {float(trace.along_rows[0, 0]):.4f}={float(trace.losses_images[0]):.4f}$$",
+        rf"$$\text{{its share of the row: }}{float(trace.along_rows[0, 0]):.4f}$$",
+        rf"$$-\ln {float(trace.along_rows[0, 0]):.4f}={float(trace.losses_images[0]):.4f}$$",
         rf"$$\tfrac12({trace.loss_images:.4f}+{trace.loss_texts:.4f})="
         rf"{(trace.loss_images + trace.loss_texts) / 2:.4f}$$",
         rf"$$\text{{by chance: }}\ln {n}={math.log(n):.4f}$$",

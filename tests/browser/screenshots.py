@@ -10,12 +10,13 @@ from tests.conftest import start_app
 FOLDER = Path(__file__).parents[2] / "assets" / "screenshots"
 
 SPEECH, SPECULATION = "?topic=speech-features", "?topic=speculative-decoding"
-VIT = "?topic=vision-transformer"
+VIT, CLIP = "?topic=vision-transformer", "?topic=clip"
 READY = {
     "": "#contents .gb-card",
     SPEECH: "#speech-view [data-run]",
     SPECULATION: "#speculation-view [data-done=true]",
     VIT: "#vit-view [data-run]",
+    CLIP: "#clip-view [data-run]",
 }
 
 
@@ -42,6 +43,7 @@ def main() -> None:
         shot("contents")
         shot("speculation", SPECULATION)
         shot("vit", VIT, act=lambda page: page.click("#vit-stage-3"))
+        shot("clip", CLIP, act=lambda page: page.get_by_role("button", name="What does spoon").click())
         shot("speech", SPEECH, act=lambda page: page.click("#speech-stage-4"))
         shot("alias", SPEECH, dark=True, act=alias)
         shot(

@@ -76,3 +76,19 @@ def test_vision_transformer_page_in_every_stage(open_page, width, height, dark):
             page.get_by_role("button", name="Ask the other models").click()
             page.wait_for_selector(".gb-vit .others table")
         assert serious(page) == {}, f"stage {stage}"
+
+
+@pytest.mark.parametrize("width, height", [(1280, 720), (390, 844)])
+@pytest.mark.parametrize("dark", [False, True])
+def test_clip_page_in_every_stage(open_page, width, height, dark):
+    page = open_page("?topic=clip", width, height, dark, "#clip-view [data-run]")
+    page.wait_for_timeout(500)
+    if width < 761:
+        page.get_by_role("button", name="Controls").click()
+    page.locator("button.label-wrap", has_text=re.compile("^More")).click()
+    page.get_by_role("button", name="+ a picture of the app").click()
+    page.get_by_role("button", name="+ draw one").click()
+    for stage in range(1, 6):
+        page.click(f"#clip-stage-{stage}")
+        page.wait_for_timeout(1500)
+        assert serious(page) == {}, f"stage {stage}"
