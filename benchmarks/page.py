@@ -49,8 +49,8 @@ WATCH_TOKEN = """() => { window.took = [];
       channel.port2.postMessage(0); };
     requestAnimationFrame(look);
   }, true); }"""
-# From the pointer's event, or the layer's slider, to the frame in which picture and words have changed.
-WATCH_VIT = """([from, event, words]) => { window.took = [];
+# From an event (pointer, slider, key) to the frame in which the picture and its words have changed.
+WATCH_WORDS = """([from, event, words]) => { window.took = [];
   document.querySelector(from).addEventListener(event, event => {
     const where = document.querySelector(words), before = where.textContent, t = event.timeStamp;
     const look = () => { if (where.textContent === before) return requestAnimationFrame(look);
@@ -125,7 +125,7 @@ def first_token(page: Page) -> float:
 
 def hover(page: Page) -> float:
     """Another patch under the pointer in each round."""
-    page.evaluate(WATCH_VIT, ["canvas[data-panel=picture]", "pointermove", ".gb-vit .here"])
+    page.evaluate(WATCH_WORDS, ["canvas[data-panel=picture]", "pointermove", ".gb-vit .here"])
     box = page.locator("canvas[data-panel=picture]").bounding_box()
     for n in range(40):
         page.mouse.move(box["x"] + 40 + (n * 67) % 250, box["y"] + 20 + (n * 91) % 280)
@@ -135,8 +135,16 @@ def hover(page: Page) -> float:
 
 
 def other_layer(page: Page) -> float:
-    page.evaluate(WATCH_VIT, [".gb-vit .layer", "input", ".gb-vit .told-heat"])
-    page.locator(".gb-vit .layer").focus()
+    return slide(page, ".gb-vit .layer", ".gb-vit .told-heat")
+
+
+def temperature(page: Page) -> float:
+    return slide(page, ".gb-clip .scale", ".gb-clip .scale-at")
+
+
+def slide(page: Page, slider: str, words: str) -> float:
+    page.evaluate(WATCH_WORDS, [slider, "input", words])
+    page.locator(slider).focus()
     for n in range(40):
         page.keyboard.press("ArrowLeft" if n % 10 < 5 else "ArrowRight")
         page.wait_for_timeout(40)
@@ -208,6 +216,11 @@ def rows() -> Iterator[Row]:
         ):
             page.click(f"#vit-stage-{stage}")
             yield Row(what, "an empty Gradio event", measure(page), empty_event(other), "ms", 2.0)
+        page.goto(f"{app.url}?topic=clip")
+        page.wait_for_selector("#clip-view [data-run]")
+        page.wait_for_timeout(1000)
+        what = "another exp(t) to changed matrix"
+        yield Row(what, "an empty Gradio event", temperature(page), empty_event(other), "ms", 2.0)
         browser.close()
     peer = "a Gradio app with one button"
     yield Row("first interactive page: contents", peer, median["contents"], median["plain"], "ms", 1.5)

@@ -1,6 +1,7 @@
 """The recipes' loop: it learns, keeps the best weights, and goes on where it was stopped."""
 
 import json
+import math
 import os
 import signal
 
@@ -139,6 +140,39 @@ def test_the_clip_recipe_pools_at_the_end_and_never_sees_one_thing_twice():
         assert one == other and len(one) == pairs  # each emoji twice, once in each half
         assert len(rest) == 2 and not one & rest  # a scene of two others
     assert clip.with_article("owl") == "an owl" and clip.with_article("flag: chad") == "flag: chad"
+
+
+def test_pictures_are_moved_resized_and_bent_as_asked():
+    torch.manual_seed(0)
+    x = torch.rand(1, 4, 64, 64)
+    still, one = torch.zeros(1), torch.ones(1, 2)
+    torch.testing.assert_close(clip.place(x, still, one, torch.zeros(1, 2)), x, atol=1e-5, rtol=0)
+    moved = clip.place(x, still, one, torch.tensor([[0.5, -0.25]]))  # 16 pixels right, 8 up
+    torch.testing.assert_close(moved[..., :-8, 16:], x[..., 8:, :-16], atol=1e-5, rtol=0)
+    assert moved[..., :15].abs().max() == 0
+    small = clip.place(torch.ones(1, 4, 64, 64), still, torch.tensor([[0.5, 0.25]]), torch.zeros(1, 2))
+    assert float(small[0, 3].sum()) == pytest.approx(32 * 16, rel=0.01)  # half as wide, a quarter as high
+    turned = clip.place(x, torch.tensor([math.pi / 2]), one, torch.zeros(1, 2))
+    quarter = min(float((turned - x.rot90(k, (2, 3))).abs().max()) for k in (1, 3))
+    assert quarter < 1e-4
+    bent = clip.place(x, still, one, torch.zeros(1, 2), torch.full((1, 4, 4, 2), 0.5))
+    torch.testing.assert_close(bent[..., :-16, :-16], x[..., 16:, 16:], atol=1e-4, rtol=0)
+
+
+def test_a_change_of_style_keeps_greys_and_named_colours():
+    generator = torch.Generator().manual_seed(0)
+    grey = torch.full((50, 4, 8, 8), 0.4)
+    none = torch.zeros(50, dtype=torch.bool)
+    torch.testing.assert_close(clip.restyled(grey, none, generator), grey, atol=1e-5, rtol=0)
+    red = torch.tensor([0.7, 0.3, 0.3, 1.0]).view(1, 4, 1, 1).expand(200, 4, 8, 8)
+    free = clip.restyled(red, torch.zeros(200, dtype=torch.bool), generator)
+    kept = clip.restyled(red, torch.ones(200, dtype=torch.bool), generator)
+    # turning around the axis of greys keeps the mean of the three colours
+    for got in (free, kept):
+        torch.testing.assert_close(got[:, :3].mean(1), red[:, :3].mean(1), atol=1e-5, rtol=0)
+        torch.testing.assert_close(got[:, 3], red[:, 3])
+    assert (kept[:, 0] > kept[:, 1:3].amax(1)).all()  # red it stays
+    assert (free[:, 0] < free[:, 1:3].amax(1)).any() and (free[:, :3].std(1) < 1e-4).any()
 
 
 def test_the_clip_recipes_tokenizer_ends_every_text_where_the_tower_pools(tmp_path):

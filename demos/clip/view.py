@@ -74,7 +74,7 @@ def _template() -> str:
         "Where": '<form class="bar wide ask"><label class="grow">Words '
         '<input class="where-words" type="text">'
         '</label><button type="submit">Show where</button></form>'
-        + _canvas("surgery", "side") + _canvas("gradient", "side") + _canvas("plain", "side")
+        + _canvas("surgery", "third") + _canvas("gradient", "third") + _canvas("plain", "third")
         + '<p class="told-where wide" role="status"></p>',
     }  # fmt: skip
     layouts = {"Where": "three"}

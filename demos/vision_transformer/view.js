@@ -845,6 +845,7 @@ const load = async () => {
   $('.others').replaceChildren();
   $('.chosen').max = D.rows * D.columns - 1;
   $('.layer').max = D.layers_count;
+  canvases.heads.classList.toggle('few', D.heads < 5);
   if (!before || before.model !== D.model) {
     $('.layer').value = D.layers_count;
     fill($('.head'), [['mean', 'mean of all'], ...[...Array(D.heads).keys()].map(h => [h, h])], $('.head').value);
