@@ -74,6 +74,17 @@ def features(n: int, width: int, seed: int) -> torch.Tensor:
     return F.normalize(torch.randn(n, width, generator=torch.Generator().manual_seed(seed)), dim=-1)
 
 
+@pytest.mark.parametrize("kind, end", [("emoji", 1), ("openai", 49407), ("siglip", 1)])
+def test_tokens_are_counted_before_a_text_is_cut(kind, end, tmp_path_factory):
+    _, reader = made(kind, tmp_path_factory)
+    for text in ("a dog", "SNOW"):
+        ids = reader.tokenizer([text])[0]
+        assert reader.tokens(text) == int((ids == end).int().argmax()) + 1 <= reader.context
+    words = "the red king " * 30
+    assert reader.tokens(words) > 2 * reader.context
+    assert reader.tokens(words + words) > 1.9 * reader.tokens(words)
+
+
 def test_features_and_logits_equal_open_clips_own_forward(clip):
     model, reader = clip
     images, ids = pictures(4), reader.tokenizer(TEXTS)

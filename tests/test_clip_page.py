@@ -344,6 +344,8 @@ def test_training_is_shown_as_it_goes():
     assert steps == [*range(0, 301, 3), 300] and states[-1][1]["done"] and not states[0][1]["done"]
     assert states[-1][1]["loss"] < 0.1 * states[0][1]["loss"]
     assert states[0][1]["scale"] == pytest.approx(1 / 0.07, rel=1e-4)
+    _, other = next(handlers.train({"pairs": start_pairs(), "batch": "own", "seed": 4}, MODEL, VISITOR))
+    assert other["loss"] != states[0][1]["loss"]  # another start
     packed = figures.train_view(
         [step for step, _ in zip(work.steps(MODEL, [picture_of(p["picture"]) for p in start_pairs()],
          [p["caption"] for p in start_pairs()], 3, lambda: None), range(4), strict=False)], False
