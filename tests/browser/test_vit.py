@@ -6,7 +6,9 @@ import pytest
 from PIL import Image
 from playwright.sync_api import expect
 
+from demos.vision_transformer import controls, work
 from demos.vision_transformer.panels import PANELS
+from demos.vision_transformer.relevance import rollout
 from tests.browser.test_speech import COLOURS, PICTURE, canvas
 
 pytestmark = pytest.mark.browser
@@ -161,6 +163,33 @@ def test_layers_heads_and_methods_without_a_run(vit):
     page.locator(".gb-vit .target").select_option(label="ship")
     expect(told).to_contain_text("Relevance for ship")
     assert not any("queue/join" in url for url in sent)  # asked of the run that is done
+
+
+def test_what_is_said_of_attention_is_in_the_trace(vit):
+    page = vit()
+    page.click("#vit-stage-3")
+    name, picture = controls.picture_of(controls.SOURCES[0], None)
+    trace = work.see(controls.Settings(name, next(iter(controls.CHOICES))), picture.image).trace
+    A = trace.attentions
+    told = page.locator(".gb-vit .told-heat")
+
+    def expected(row):
+        best = int(row[1:].argmax())
+        return (
+            f"takes {100 * float(row[1:].sum()):.0f} % from patches, most from patch {best} "
+            f"(row {best // 8}, column {best % 8}) ({100 * float(row[1 + best]):.1f} %)."
+        )
+
+    expect(told).to_contain_text(expected(A[5].mean(0)[0]))
+    page.locator(".gb-vit .layer").fill("3")
+    page.locator(".gb-vit .head").select_option("2")
+    expect(told).to_contain_text(expected(A[2, 2, 0]))
+    page.mouse.click(*at(page, 5, 1))
+    expect(told).to_contain_text(expected(A[2, 2, 1 + 41]))
+    page.locator(".gb-vit .method").select_option("rollout")
+    expect(told).to_contain_text(expected(rollout(A)[1 + 41]))
+    page.get_by_role("button", name="from CLS").click()
+    expect(told).to_contain_text(expected(rollout(A)[0]))
 
 
 def test_a_head_is_chosen_among_the_small_maps(vit):
