@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from demos.kit.pack import Packed, pack
@@ -27,6 +28,7 @@ class Run(Protocol):
     filters: Filters
     answer: Tensor
     untouched: Tensor
+    in_order: Tensor
     labels: tuple[str, ...]
     pixels: np.ndarray
     mean: tuple[float, ...]
@@ -63,6 +65,7 @@ def view(run: Run, key: str, picture: str, title: str) -> View:
         "alike_without": (similarity(trace.projected), "f2"),
         "rollout": (rollout(trace.attentions), "f2"),
     }
+    ordered = None if torch.equal(run.in_order, run.answer) else run.in_order
     facts = {
         "key": key,
         "picture": picture,
@@ -78,7 +81,7 @@ def view(run: Run, key: str, picture: str, title: str) -> View:
         "layers_count": trace.attentions.shape[0],
         "heads": trace.attentions.shape[1],
         "with_positions": bool(trace.positions.abs().max() > 0),
-        "bars": bars(run.untouched, run.answer, run.labels),
+        "bars": bars(run.untouched, run.answer, run.labels, ordered),
         "likeness": likeness(run.untouched, run.answer, run.labels),
     }
     layers = tuple(pack({"A": (A, "f2")}, {}) for A in numpy(trace.attentions))
@@ -89,8 +92,12 @@ def numpy(array: Tensor | np.ndarray) -> np.ndarray:
     return array.numpy() if isinstance(array, Tensor) else array
 
 
-def bars(untouched: Tensor, now: Tensor, labels: tuple[str, ...]) -> list[dict]:
+def bars(
+    untouched: Tensor, now: Tensor, labels: tuple[str, ...], ordered: Tensor | None = None
+) -> list[dict]:
     """The likeliest classes of the untouched picture and of this one: class, label, both probabilities.
+
+    ordered: the answer before a shuffle, where there was one.
 
     All where there are at most SHOWN, in their own order; else the highest, the likeliest first. Empty
     for a model without classes.
@@ -102,7 +109,13 @@ def bars(untouched: Tensor, now: Tensor, labels: tuple[str, ...]) -> list[dict]:
         highest = np.maximum(untouched.numpy(), now.numpy())
         shown = np.argsort(-highest, kind="stable")[:SHOWN].tolist()
     return [
-        {"class": i, "label": labels[i], "untouched": float(untouched[i]), "now": float(now[i])}
+        {
+            "class": i,
+            "label": labels[i],
+            "untouched": float(untouched[i]),
+            "now": float(now[i]),
+            "ordered": None if ordered is None else float(ordered[i]),
+        }
         for i in shown
     ]
 

@@ -3,6 +3,8 @@
 from dataclasses import replace
 from pathlib import Path
 
+import gradio as gr
+
 from demos.kit.asked import answering_script
 from demos.kit.inputs import InputError
 from demos.kit.later import Later
@@ -51,6 +53,13 @@ def run(source, own, model, positions, shuffle, seed, crop, right, down, answer)
     )
 
 
+def run_own(source, own, *rest):
+    """`run` for a picture that was just brought: its source becomes the visitor's own, if it can be read."""
+    if own is None:  # it was taken away
+        return [gr.skip()] * 6
+    return (controls.OWN, *run(controls.OWN, own, *rest))
+
+
 def _see(settings, picture):
     return work.RUNS.run(settings, lambda: work.see(settings, picture.image))
 
@@ -64,10 +73,7 @@ def change(request: dict) -> dict:
     """
     seen = _asked(request)
     hidden = _numbers(request, "hidden", seen)
-    image = seen.image
-    if request.get("paint"):
-        image = work.painted(seen, rgba(request["paint"], *image.shape[1:], "Paint"))
-    now = work.change(seen, hidden, image)
+    now = work.change(seen, hidden, _image(request, seen))
     return {
         "bars": figures.bars(seen.untouched, now, seen.labels),
         "likeness": figures.likeness(seen.untouched, now, seen.labels),
@@ -90,13 +96,13 @@ def explain(request: dict) -> dict:
 def occlude(request: dict) -> dict:
     """A class's probability with each of some patches hidden.
 
-    request: key of the run, target (a class), hidden (patches hidden already), asked (patches).
+    request: key of the run, target (a class), hidden (patches hidden already), asked (patches), paint.
     Returns {"probabilities": one for each asked patch}, or {"error": one sentence}.
     """
     seen = _asked(request)
     target = _class(request, seen)
     hidden, asked = _numbers(request, "hidden", seen), _numbers(request, "asked", seen)
-    return {"probabilities": work.occlude(seen, target, hidden, asked)}
+    return {"probabilities": work.occlude(seen, _image(request, seen), target, hidden, asked)}
 
 
 @answering_script
@@ -122,6 +128,13 @@ def _asked(request: object):
     if not isinstance(request, dict) or not isinstance(request.get("key"), str):
         raise InputError(f"A request must name the key of a run; got {request!r:.80}.")
     return work.RUNS.find(request["key"])
+
+
+def _image(request: dict, seen):
+    """The run's picture, under the paint that came with the request."""
+    if not request.get("paint"):
+        return seen.image
+    return work.painted(seen, rgba(request["paint"], *seen.image.shape[1:], "Paint"))
 
 
 def _numbers(request: dict, name: str, seen) -> list[int]:

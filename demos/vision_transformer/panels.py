@@ -5,7 +5,7 @@ PANELS = {
     "picture": "The picture, as the model gets it",
     "sequence": "From the grid to a sequence",
     "patch": "The chosen patch, enlarged",
-    "vector": "Its numbers f(p), row by row",
+    "vector": "f(p), row by row: red, green, blue of each pixel, normalised",
     "strips": "From f(p) to a vector of the sequence",
     "filters": "Main directions of W's rows",
     "alike": "Each place's likeness to all",

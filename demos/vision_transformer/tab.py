@@ -10,8 +10,18 @@ from demos.kit.predict import question, recall
 from demos.kit.source import source_of
 from demos.kit.stages import to_stage
 from demos.kit.topic import Topic
-from demos.vision_transformer.controls import OWN, TRIES, start
-from demos.vision_transformer.handlers import LESSON, OFFER, SLUG, change, compare, explain, occlude, run
+from demos.vision_transformer.controls import TRIES, start
+from demos.vision_transformer.handlers import (
+    LESSON,
+    OFFER,
+    SLUG,
+    change,
+    compare,
+    explain,
+    occlude,
+    run,
+    run_own,
+)
 from demos.vision_transformer.view import vit_view
 from demos.vision_transformer.widgets import vit_widgets
 
@@ -60,9 +70,9 @@ def build(kept: gr.BrowserState) -> None:
     gr.on(moved, trigger_mode="always_last", api_name="vision_transformer", **shared)
     view.shown(**shared, api_visibility="private")
     OFFER.connect(offered, view, shared)
-    own.input(lambda came: OWN if came else gr.skip(), own, source, **hidden).then(
-        **shared, api_visibility="private"
-    )
+    brought = {"fn": answering(run_own, 6), "inputs": [*settings, answer], **hidden, **MODELS}
+    own.input(outputs=[alarm, source, *outputs[1:]], **brought)
+    answer.input(**shared, api_visibility="private")
     for button, (stage, changes) in zip(tries, TRIES, strict=True):
         button.click(lambda changes=changes: set_up(changes), None, settings, **hidden).then(
             **shared, api_visibility="private"

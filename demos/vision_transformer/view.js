@@ -251,7 +251,7 @@ const drawStrips = () => {
     const picture = image(1, d, (_, k) => value(k), [-most, most], 'diverging');
     g.drawImage(picture, left, r * h + 3, area.w - left, h - 6);
   });
-  say('strips', `${named(S.patch)}: ${d} numbers from −${format(most)} (blue) to ${format(most)} (red)`);
+  say('strips', `${named(S.patch)}: ${d} numbers from −${format(most)} (blue) to ${format(most)} (orange)`);
 };
 const drawFilters = () => {
   const area = open('filters');
@@ -471,6 +471,12 @@ const drawAnswer = () => {
     was.style.left = `${100 * b.untouched}%`;
     was.title = `untouched picture: ${(100 * b.untouched).toFixed(1)} %`;
     track.append(now, was);
+    if (b.ordered !== null) {
+      const ordered = node('i', undefined, 'ordered');
+      ordered.style.left = `${100 * b.ordered}%`;
+      ordered.title = `before the shuffle: ${(100 * b.ordered).toFixed(1)} %`;
+      track.append(ordered);
+    }
     place.append(node('b', b.label), track, node('span', `${(100 * b.now).toFixed(1)} %`, 'number'));
   }
   const n = D.rows * D.columns,
@@ -478,13 +484,16 @@ const drawAnswer = () => {
   const like = (answer || D).likeness;
   $('.told-change').textContent =
     like === null
-      ? `${seen}. Blue: now. Orange line: the untouched picture.`
+      ? `${seen}. Blue: now. Orange line: the untouched picture.` +
+        (bars.length && bars[0].ordered !== null ? ' Green line: this picture before the shuffle.' : '')
       : `${seen}. The cosine between CLS now and for the untouched picture is ${format(like)}.`;
   $('.toggle').textContent = S.hidden.has(S.patch) ? 'Show the chosen patch' : 'Hide the chosen patch';
 };
 let busy = false,
   again = false;
 const changed = async () => {
+  endTurning();
+  $('.told-turn').textContent = '';
   if (map && map.of === 'turn') map = null;
   soon();
   if (busy) {
@@ -511,7 +520,8 @@ const painted = () => {
 const inTurn = async () => {
   const key = D.key,
     told = $('.told-turn'),
-    target = D.bars.reduce((a, b) => (b.now > a.now ? b : a), { now: -1 });
+    target = (answer || D).bars.reduce((a, b) => (b.now > a.now ? b : a), { now: -1 }),
+    paint = painted();
   if (!D.bars.length) {
     told.textContent = 'This question is about a class; this model has none.';
     return;
@@ -520,25 +530,31 @@ const inTurn = async () => {
     values = new Array(n).fill(0),
     hidden = [...S.hidden],
     left = [...Array(n).keys()].filter(i => !S.hidden.has(i));
-  const now = (answer || D).bars.find(b => b.class === target.class)?.now ?? target.now;
-  turning = !turning;
-  $('.turn').textContent = turning ? 'Stop' : 'Hide each patch in turn';
-  for (let i = 0; turning && i < left.length; i += 8) {
+  // Another press, a change of the picture or a new run ends it: then `turning` is another one's.
+  const mine = (turning = {});
+  $('.turn').textContent = 'Stop';
+  for (let i = 0; turning === mine && i < left.length; i += 8) {
     const asked = left.slice(i, i + 8),
-      said = await ask('occlude', { target: target.class, hidden, asked });
-    if (!said || D.key !== key) break;
-    asked.forEach((patch, k) => (values[patch] = Math.max(0, now - said.probabilities[k])));
-    const best = values.indexOf(Math.max(...values));
-    map = { of: 'turn', key, values, most: Math.max(...values, 1e-12), unit: `of ${target.label} lost` };
+      said = await ask('occlude', { target: target.class, hidden, asked, paint });
+    if (!said || D.key !== key || turning !== mine) break;
+    asked.forEach((patch, k) => (values[patch] = Math.max(0, target.now - said.probabilities[k])));
+    const most = Math.max(...values),
+      best = values.indexOf(most);
+    map = { of: 'turn', key, values, most: Math.max(most, 1e-12), unit: `of ${target.label} lost` };
     told.textContent =
-      `${Math.min(left.length, i + 8)} of ${left.length} patches hidden in turn: without ${named(best)}, ` +
-      `${target.label} falls by ${(100 * values[best]).toFixed(1)} points, the most.`;
+      `${Math.min(left.length, i + 8)} of ${left.length} patches hidden in turn: ` +
+      (most < 5e-4
+        ? `without any of them ${target.label} stays as it is.`
+        : `without ${named(best)}, ${target.label} falls by ${(100 * most).toFixed(1)} points, the most.`);
     soon();
   }
-  turning = false;
+  if (turning === mine) endTurning();
+};
+let turning = null;
+const endTurning = () => {
+  turning = null;
   $('.turn').textContent = 'Hide each patch in turn';
 };
-let turning = false;
 const compare = async () => {
   const place = $('.others');
   place.replaceChildren(node('p', 'Asking …'));
@@ -727,9 +743,11 @@ $('.from-cls').addEventListener('click', () => {
 const settings = () => {
   const method = $('.method').value;
   for (const n of $$('.for-layer')) n.hidden = method !== 'attention';
+  canvases.heads.closest('figure').hidden = method !== 'attention';
   $('.for-class').hidden = method !== 'relevance';
   $('.from-cls').hidden = method === 'relevance';
   $('.layer-number').textContent = `${layer() + 1} of ${D.layers_count}`;
+  $('.layer').setAttribute('aria-valuetext', `layer ${layer() + 1} of ${D.layers_count}`);
   fetchLayers();
   if (method === 'relevance') explain();
   soon();
@@ -742,10 +760,11 @@ $('.apart').addEventListener('input', e => {
   soon();
 });
 const slideApart = () => {
+  const still = matchMedia('(prefers-reduced-motion: reduce)').matches;
   const began = performance.now();
   const step = now => {
     if (!element.isConnected) return;
-    const t = clamp((now - began) / 1500, 0, 1);
+    const t = still ? 1 : clamp((now - began) / 1500, 0, 1);
     S.apart = t * t * (3 - 2 * t);
     $('.apart').value = 1000 * S.apart;
     soon();
@@ -792,7 +811,7 @@ const wipe = () => {
 $('.undo').addEventListener('click', after(wipe));
 $('.turn').addEventListener('click', () => {
   if (!D) return;
-  if (turning) turning = false;
+  if (turning) endTurning();
   else inTurn();
 });
 $('.compare').addEventListener('click', () => D && compare());
@@ -832,16 +851,22 @@ const load = async () => {
   if (props.value !== v) return;
   const before = D;
   D = { ...v, ...unpack(buffer, v.parts) };
-  turning = false;
+  endTurning();
   layers = [];
   pictures = {};
   map = answer = null;
   D.most_patch = Math.max(...D.patches.extent().map(Math.abs), 1e-9);
   photo = bitmap();
-  // The same picture in the same grid keeps the chosen patch; what was hidden and painted is undone.
-  const kept = before && before.picture === D.picture && before.rows === D.rows && before.columns === D.columns;
-  if (!kept) S.patch = Math.floor(D.rows / 2) * D.columns + Math.floor(D.columns / 2);
-  wipe();
+  // The same picture in the same grid keeps what was chosen, hidden and painted.
+  const kept = before && before.picture === D.picture && before.rows === D.rows && before.width === D.width;
+  if (!kept) {
+    S.patch = Math.floor(D.rows / 2) * D.columns + Math.floor(D.columns / 2);
+    S.from = 'cls';
+    fromButton();
+    $('.method').value = 'attention';
+    $('.head').value = 'mean';
+    wipe();
+  }
   $('.others').replaceChildren();
   $('.chosen').max = D.rows * D.columns - 1;
   $('.layer').max = D.layers_count;
@@ -855,6 +880,7 @@ const load = async () => {
   shapes();
   $('.gb-vit').dataset.run = D.key;
   settings();
+  if (kept && (S.hidden.size || painted())) changed();
 };
 watch('value', load);
 load();

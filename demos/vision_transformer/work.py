@@ -117,14 +117,14 @@ def explain(seen: Seen, target: int) -> Tensor:
 
 
 @on_gpu(seconds=60)
-def occlude(seen: Seen, target: int, hidden: Sequence[int], asked: Sequence[int]) -> list[float]:
-    """The probability of a class once each of the asked patches, too, is hidden. Raises ValueError."""
+def occlude(
+    seen: Seen, image: Tensor, target: int, hidden: Sequence[int], asked: Sequence[int]
+) -> list[float]:
+    """The probability of a class once each of the asked patches, too, is hidden. image: as for `change`."""
     with _ready(seen.settings) as loaded:
         n = seen.trace.grid[0] * seen.trace.grid[1]
         kept = [patch for patch in range(n) if patch not in set(hidden)]
-        steps = occlusion(
-            loaded.model, seen.image, target, kept, asked, with_positions=seen.settings.positions
-        )
+        steps = occlusion(loaded.model, image, target, kept, asked, with_positions=seen.settings.positions)
         return [probability for _, probability in steps]
 
 
