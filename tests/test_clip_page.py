@@ -1,6 +1,7 @@
 """The CLIP page: what it shows beside open_clip, and every input that cannot be."""
 
 import base64
+import html
 import math
 
 import gradio as gr
@@ -126,7 +127,7 @@ def test_the_verdict_follows_the_numbers():
 def test_a_wrong_caption_costs(clip):
     pairs = start_pairs()
     swapped = [dict(pair) for pair in pairs]
-    swapped[0]["caption"], swapped[3]["caption"] = pairs[3]["caption"], pairs[0]["caption"]
+    swapped[0]["caption"], swapped[1]["caption"] = pairs[1]["caption"], pairs[0]["caption"]
     before, after = (
         work.RUNS.run(("test", str(p)), lambda p=p: work.compare(
             MODEL, [picture_of(x["picture"]) for x in p], [x["caption"] for x in p]
@@ -146,10 +147,10 @@ def test_a_wrong_caption_costs(clip):
             [{"picture": "emoji 1", "caption": str(n)} for n in range(17)],
             "3 to 16 pairs are expected; got 17",
         ),
-        ([*start_pairs(), {"picture": "emoji 1", "caption": " "}], "A caption of at least one character"),
+        ([*start_pairs(), {"picture": "emoji 1", "caption": " "}], "Caption 5 of at least one character"),
         (
             [*start_pairs(), {"picture": "emoji 1", "caption": "Fox"}],
-            "Captions must differ.*3 and 5 are both",
+            "Captions must differ.*2 and 5 are both",
         ),
         (
             [*start_pairs(), {"picture": "emoji 1", "caption": "x" * 1001}],
@@ -157,7 +158,7 @@ def test_a_wrong_caption_costs(clip):
         ),
         (
             [*start_pairs(), {"picture": "emoji 1", "caption": "fox "}],
-            "Captions must differ.*3 and 5 are both",
+            "Captions must differ.*2 and 5 are both",
         ),
         ([*start_pairs(), {"picture": "emoji 300", "caption": "x"}], "A picture of the app.*got 'emoji 300'"),
         ([*start_pairs(), {"picture": "own x", "caption": "x"}], "Your own picture is no longer kept"),
@@ -177,6 +178,16 @@ def test_a_caption_longer_than_the_context_is_said():
     assert caption.startswith(
         f"ℹ “{long[:40]}…” has {count} tokens; the model reads 24, so the rest was not read."
     )
+
+
+def test_what_a_visitor_writes_is_shown_as_written():
+    bad = "**b** <img src=x> $x^2$ [a](b) `c`"
+    pairs = [{"picture": f"emoji {n}", "caption": f"{n} {bad}"} for n in range(3)]
+    caption = run(pairs)[2]
+    shown = caption.split("hardest is “")[1].split("”")[0]
+    assert not set("<>*$`[") & set(shown) and html.unescape(shown)[2:].startswith(bad[:30])
+    assert "“" + html.unescape(words.plain(bad)) + "”" == f"“{bad}”"
+    assert words.quoted("x" * 500) == "“" + "x" * 40 + "…”"
 
 
 def test_zero_shot_is_open_clips_own_classifier(clip):
@@ -234,9 +245,12 @@ def test_ground_finds_the_nearest_pictures(clip):
         ({"words": "spoon"}, text("spoon")),
         ({"words": "cat", "plus": "red", "minus": "dog"}, text("cat") + text("red") - text("dog")),
         ({"picture": name_of("dog face"), "minus": "dog", "plus": "cat"}, dog - text("dog") + text("cat")),
+        ({"picture": name_of("dog face")}, dog),
     ):
         said = questions.ground({"model": MODEL, **asked})
         scores = torch.cosine_similarity(query[None], features, dim=-1)
+        if "picture" in asked:
+            scores[controls.number_of("dog face")] = -2  # itself is not asked for
         want = scores.topk(12)
         assert [row["picture"] for row in said["found"]] == [f"emoji {i}" for i in want.indices.tolist()]
         assert [row["score"] for row in said["found"]] == pytest.approx(want.values.tolist(), abs=1e-5)
@@ -263,9 +277,11 @@ def test_where_is_the_algorithms_map_and_tells_thing_from_ground(clip):
     assert np.abs(pixels.astype(int) - np.asarray(emoji_picture(controls.number_of("frog")))).max() <= 1
     assert (said["rows"], said["columns"]) == (8, 8) and said["score"] == pytest.approx(want.score, abs=1e-5)
     assert said["on"].startswith("On the thing, above its ground, in standard deviations: surgery ")
-    maps = {"a": np.r_[np.ones(4), np.zeros(4)], "b": np.r_[np.zeros(4), np.ones(4)]}
+    maps = {"a": np.r_[np.ones(4), np.zeros(4)], "plain": np.r_[np.zeros(4), np.ones(4)]}
     covered = np.r_[np.ones(4), np.zeros(4)]
-    assert words.contrast_on(maps, covered).endswith("a +2.00, b −2.00.")
+    assert words.contrast_on(maps, covered).endswith("a +2.00, plain −2.00. Here the plain map is inverted.")
+    maps = {"plain": maps["a"]}
+    assert words.contrast_on(maps, covered).endswith("Here the plain map is not inverted.")
     assert words.contrast_on(maps, np.ones(8)) == ""  # no ground
     assert questions.where({"model": MODEL, "picture": "photo bus", "words": "a bus"})["on"] == ""
 
@@ -341,14 +357,14 @@ def test_training_is_shown_as_it_goes():
     states = list(handlers.train({"pairs": start_pairs(), "batch": "own", "seed": "3"}, MODEL, VISITOR))
     assert all(remark == "" and view["kind"] == "train" for remark, view in states)
     steps = [view["step"] for _, view in states]
-    assert steps == [*range(0, 301, 3), 300] and states[-1][1]["done"] and not states[0][1]["done"]
+    assert steps == [*range(0, 301, 3), 300] and states[-1][1]["end"] == "Done" and states[0][1]["end"] == ""
     assert states[-1][1]["loss"] < 0.1 * states[0][1]["loss"]
     assert states[0][1]["scale"] == pytest.approx(1 / 0.07, rel=1e-4)
     _, other = next(handlers.train({"pairs": start_pairs(), "batch": "own", "seed": 4}, MODEL, VISITOR))
     assert other["loss"] != states[0][1]["loss"]  # another start
     packed = figures.train_view(
         [step for step, _ in zip(work.steps(MODEL, [picture_of(p["picture"]) for p in start_pairs()],
-         [p["caption"] for p in start_pairs()], 3, lambda: None), range(4), strict=False)], False
+         [p["caption"] for p in start_pairs()], 3, lambda: None), range(4), strict=False)], ""
     )  # fmt: skip
     got = unpacked(packed)
     assert len(got["losses"]) == len(got["scales"]) == 4 and got["along_rows"].shape == (4, 4)
@@ -363,7 +379,7 @@ def test_training_on_emoji_by_chance_and_a_stop():
     assert first["parts"]["along_rows"]["shape"] == [48, 48]
     handlers.stop(VISITOR)
     *_, (_, last) = states
-    assert last["done"] and last["step"] < 10
+    assert last["end"] == "Stopped" and last["step"] < 10
     for asked, sentence in (
         ({"batch": 65, "seed": 0}, "The batch must be a number from 3 to 64; got 65"),
         ({"batch": 16, "seed": -1}, "The seed must be a number from 0 to 9999; got -1"),

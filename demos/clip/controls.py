@@ -25,8 +25,8 @@ TEMPLATES = {
 LEAST_PAIRS, MOST_PAIRS = 3, 16
 MOST_LABELS = 200
 MOST_LETTERS = 1000
-START = ("dog face", "lion", "fox", "frog")
-LABELS = ("dog", "cat", "horse", "bird", "fish")
+START = ("frog", "fox", "lion", "dog face")
+LABELS = ("frog", "dog", "cat", "horse", "bird")
 MORE = (
     "cat face", "wolf", "tiger", "bear", "panda", "rabbit", "horse", "deer", "monkey", "rat", "swan", "fish",
 )  # fmt: skip
@@ -62,7 +62,9 @@ def pairs_of(given: object) -> tuple[Pair, ...]:
         raise InputError(f"Pairs of a picture and a caption are expected; got {given!r:.80}.")
     if not LEAST_PAIRS <= len(given) <= MOST_PAIRS:
         raise InputError(f"{LEAST_PAIRS} to {MOST_PAIRS} pairs are expected; got {len(given)}.")
-    pairs = tuple(Pair(pair["picture"], text_of("A caption", pair["caption"])) for pair in given)
+    pairs = tuple(
+        Pair(pair["picture"], text_of(f"Caption {n}", pair["caption"])) for n, pair in enumerate(given, 1)
+    )
     seen: dict[str, int] = {}
     for n, pair in enumerate(pairs, 1):
         first = seen.setdefault(pair.caption.lower(), n)

@@ -45,8 +45,11 @@ def pseudocode(trace: ContrastTrace) -> list[dict]:
     rows = [
         row("I_f = image_encoder(I)", I and I.features),
         row("T_f = text_encoder(T)", T and T.features),
+        row("W_i", I and I.weight),
+        row("W_t", T and T.weight),
         row("I_e = l2_normalize(I_f · W_i)", trace.image_features),
         row("T_e = l2_normalize(T_f · W_t)", trace.text_features),
+        row("t", trace.t),
         row("logits = I_e · T_eᵀ · exp(t)" + ("" if trace.bias is None else " + b"), trace.logits),
         {"line": "labels = 0 … n − 1", "shape": str(n), "values": f"0 … {n - 1}"},
         row("loss_i = mean cross-entropy along rows", trace.loss_images),
@@ -57,8 +60,8 @@ def pseudocode(trace: ContrastTrace) -> list[dict]:
     return [*rows, row("SigLIP: loss = −sum of ln σ(± logits) / n", trace.loss)]
 
 
-def train_view(steps: list[TrainStep], done: bool) -> Packed:
-    """The training so far: the last matrix, and two curves."""
+def train_view(steps: list[TrainStep], end: str) -> Packed:
+    """The training so far: the last matrix, and two curves. end: "" while it goes on, else how it ended."""
     last = steps[-1]
     return pack(
         {
@@ -66,5 +69,5 @@ def train_view(steps: list[TrainStep], done: bool) -> Packed:
             "losses": (np.array([step.loss for step in steps]), "f4"),
             "scales": (np.array([step.scale for step in steps]), "f4"),
         },
-        {"kind": "train", "step": last.step, "loss": last.loss, "scale": last.scale, "done": done},
+        {"kind": "train", "step": last.step, "loss": last.loss, "scale": last.scale, "end": end},
     )

@@ -1,5 +1,6 @@
 """What the page's events do: one run, and further questions to the same model."""
 
+import time
 from pathlib import Path
 
 import gradio as gr
@@ -21,6 +22,7 @@ SLUG = "clip"
 LESSON = read_lesson(Path(__file__).with_name("lesson.md"))
 OFFER = Offer("The model", controls.CHOICES, "The pocket model goes on.")
 STOPS = Stops()
+PAUSE = 0.03  # seconds between two states of a training, so that eyes can follow
 
 # These need torch, which the app's start does not wait for.
 hub = Later("demos.kit.hub")
@@ -105,17 +107,18 @@ def train(asked, model, request: gr.Request):
         OFFER.require(model)
     except hub.LoadError as error:
         remark, model = f"{error} {OFFER.goes_on}", OFFER.pocket
-    done = []
+    done, end = [], "Done"
     with STOPS.run(request.session_hash) as check:
         try:
             for step in work.steps(model, pictures, captions, seed, check):
                 done.append(step)
                 if step.step % 3 == 0:
-                    yield remark, served(figures.train_view(done, False))
+                    yield remark, served(figures.train_view(done, ""))
+                    time.sleep(PAUSE)
         except StoppedError:
-            pass
+            end = "Stopped"
     if done:
-        yield remark, served(figures.train_view(done, True))
+        yield remark, served(figures.train_view(done, end))
 
 
 def stop(request: gr.Request) -> None:

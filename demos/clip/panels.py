@@ -6,7 +6,7 @@ PANELS = {
     "diagonal": "Picture by text: softmax along rows",
     "losses": "Loss, step by step",
     "scale": "exp(t), step by step",
-    "surgery": "Value-value attention (CLIP Surgery)",
+    "surgery": "Values (CLIP Surgery)",
     "gradient": "Gradient times attention",
     "plain": "Plain cosine of patch and text",
 }

@@ -84,7 +84,10 @@ def ground(request: dict) -> dict:
     if not parts:
         raise InputError("Words, or the chosen picture, are expected; nothing came.")
     query = grounding.mix(parts, signs)
-    best = grounding.nearest(query, work.gallery_features(model), FOUND)
+    # The chosen picture itself would always be the nearest.
+    kind, _, number = str(request.get("picture") or "").partition(" ")
+    itself = [int(number)] if kind == "emoji" else []
+    best = grounding.nearest(query, work.gallery_features(model), FOUND, without=itself)
     rows = emoji()
     counts, context = work.tokens_of(model, texts)
     return {
@@ -140,6 +143,7 @@ def where(request: dict) -> dict:
     on = words.contrast_on(maps, cover(int(number), rows, columns).flatten()) if kind == "emoji" else ""
     return {part: base64_of(values) for part, values in maps.items()} | {
         "on": on,
+        "notices": words.cut_notices((text,), *work.tokens_of(model, (text,))),
         "rows": rows, "columns": columns, "score": found.score, "words": text,
         "height": pixels.shape[0], "width": pixels.shape[1],
         "pixels": base64.b64encode(pixels.tobytes()).decode(),

@@ -65,9 +65,10 @@ def build(kept: gr.BrowserState) -> None:
     }
     view.changed(trigger_mode="always_last", api_name="clip_contrast", **shared)
     view.shown(**shared, api_visibility="private")
+    answer.input(**shared, api_visibility="private")
     OFFER.connect(offered, view, shared)
     brought = answering(lambda came: (handlers.bring(came) if came else gr.skip(),), 1)
-    own.input(brought, own, [alarm, view], **hidden)
+    own.input(brought, own, [alarm, view], trigger_mode="always_last", **hidden)
     trained = answering(handlers.train, 2)
     view.train(trained, [view, model], [alarm, remark, view], **hidden, **MODELS)
     view.halt(handlers.stop, queue=False, **hidden)

@@ -24,6 +24,7 @@ const node = (tag, text, cls) => {
   if (cls) n.className = cls;
   return n;
 };
+const signed = (v, digits) => v.toFixed(digits).replace('-', '−');
 const percent = v => `${(100 * v).toFixed(v > 0 && v < 0.1 ? 1 : 0)} %`;
 
 // ---- pictures by their names: the app's own lie in one sheet
@@ -51,56 +52,59 @@ const ask = async (what, request) => {
   return said && !said.error ? said : null;
 };
 const send = (event, extra = {}) => {
-  props.value = { pairs: S.pairs.map(({ picture, caption }) => ({ picture, caption })), ...extra };
+  props.value = { ...keepPairs(), ...extra };
   trigger(event);
 };
-let timer = 0;
-const changed = (wait = 0) => {
+const changed = () => {
+  alarm.textContent = '';
   strip();
-  clearTimeout(timer);
-  timer = setTimeout(() => send('changed'), wait);
+  send('changed');
 };
 
 // ---- the collection
+// Its cards are made anew only where pictures came or went: what is being typed, and the focus, stay.
 const strip = () => {
-  const focused = document.activeElement?.dataset?.pair;
-  $('.strip').replaceChildren(
-    ...S.pairs.map((pair, i) => {
-      const card = node('div', undefined, i === S.chosen ? 'pair chosen' : 'pair');
-      const pick = node('button', undefined, 'pick');
-      pick.type = 'button';
-      pick.setAttribute('aria-label', `Choose picture ${i + 1}`);
-      pick.setAttribute('aria-pressed', i === S.chosen);
-      pick.append(thumb(pair.picture, pair.thumb));
-      pick.addEventListener('click', () => {
-        S.chosen = i;
-        strip();
-        about();
-      });
-      const text = node('input');
-      text.type = 'text';
-      text.value = pair.caption;
-      text.dataset.pair = i;
-      text.setAttribute('aria-label', `Caption of picture ${i + 1}`);
-      text.addEventListener('change', () => {
-        pair.caption = text.value;
-        changed();
-      });
-      const away = node('button', '×', 'away');
-      away.type = 'button';
-      away.setAttribute('aria-label', `Take pair ${i + 1} away`);
-      away.addEventListener('click', () => {
-        if (S.pairs.length <= LEAST) return (alarm.textContent = `At least ${LEAST} pairs are compared.`);
-        S.pairs.splice(i, 1);
-        S.chosen = clamp(S.chosen, 0, S.pairs.length - 1);
-        changed();
-      });
-      card.append(pick, text, away);
-      return card;
-    }),
-  );
-  if (focused !== undefined) $(`[data-pair="${focused}"]`)?.focus();
+  const pictures = S.pairs.map(p => p.picture).join();
+  if ($('.strip').dataset.pictures !== pictures) $('.strip').replaceChildren(...S.pairs.map(card));
+  $('.strip').dataset.pictures = pictures;
+  $$('.pair').forEach((box, i) => {
+    const on = i === S.chosen,
+      text = box.querySelector('input');
+    box.classList.toggle('chosen', on);
+    box.querySelector('.pick').setAttribute('aria-pressed', on);
+    box.querySelector('.pick').setAttribute('aria-label', `Choose picture ${i + 1}: ${S.pairs[i].caption}`);
+    if (text !== document.activeElement) text.value = S.pairs[i].caption;
+  });
   $('.count').textContent = `${S.pairs.length} of at most ${MOST} pairs`;
+};
+const card = (pair, i) => {
+  const box = node('div', undefined, 'pair'),
+    pick = node('button', undefined, 'pick'),
+    text = node('input'),
+    away = node('button', '×', 'away');
+  pick.type = away.type = 'button';
+  pick.append(thumb(pair.picture, pair.thumb));
+  pick.addEventListener('click', () => {
+    S.chosen = i;
+    strip();
+    about();
+  });
+  text.type = 'text';
+  text.value = pair.caption;
+  text.setAttribute('aria-label', `Caption of picture ${i + 1}`);
+  text.addEventListener('input', () => (pair.caption = text.value));
+  text.addEventListener('change', () => changed());
+  away.setAttribute('aria-label', `Take pair ${i + 1} away`);
+  away.addEventListener('click', () => {
+    if (S.pairs.length <= LEAST) return (alarm.textContent = `At least ${LEAST} pairs are compared.`);
+    S.pairs.splice(i, 1);
+    const was = S.chosen === i;
+    if (S.chosen > i || S.chosen === S.pairs.length) S.chosen -= 1;
+    changed();
+    if (was) about();
+  });
+  box.append(pick, text, away);
+  return box;
 };
 // A caption that is not there yet: equal ones would count as wrong.
 const fresh = caption => {
@@ -124,6 +128,7 @@ const shelf = () => {
     ...D.photographs,
     ...gallery.map((g, i) => ({ picture: `emoji ${i}`, caption: g.label, tags: g.tags })),
   ].filter(r => !asked || [r.caption, ...(r.tags || [])].some(w => w.includes(asked)));
+  if (!rows.length) return $('.shelf').replaceChildren(node('p', `No picture is called “${asked}”.`));
   $('.shelf').replaceChildren(
     ...rows.map(r => {
       const button = node('button');
@@ -198,6 +203,10 @@ const softmax = values => {
 };
 const scaleOf = slider => Math.exp((+slider.value / 1000) * Math.log(100));
 const sliderOf = t => Math.round((1000 * Math.min(t, Math.log(100))) / Math.log(100));
+const tell = (slider, scale) => {
+  $(`${slider}-at`).textContent = format(scale);
+  $(slider).setAttribute('aria-valuetext', `exp(t) ${format(scale)}`);
+};
 const contrast = t => {
   const n = D.n,
     k = Math.exp(t),
@@ -276,7 +285,7 @@ const matrix = () => {
   }
   $('.matrix').replaceChildren(table);
   $('.scale').value = sliderOf(S.t);
-  $('.scale-at').textContent = format(Math.exp(S.t));
+  tell('.scale', Math.exp(S.t));
   const both = (now.images + now.texts) / 2,
     losses = $('.losses');
   losses.replaceChildren(
@@ -352,14 +361,15 @@ const drawTraining = () => {
   let own = 0;
   for (let i = 0; i < n; i++) own += T.along_rows.cell(i, i) / n;
   $('.told-train').textContent =
-    `${T.done ? 'Done after' : 'Step'} ${T.step}: loss ${T.loss.toFixed(3)}, exp(t) ${T.scale.toFixed(2)}; ` +
+    `${T.end ? `${T.end} after` : 'Step'} ${T.step}: loss ${T.loss.toFixed(3)}, exp(t) ${T.scale.toFixed(2)}; ` +
     `a picture gives its own text ${percent(own)} on average.`;
 };
-$('.train').addEventListener('click', () => {
+const train = () => {
   if (!D) return;
   const batch = $('.batch').value;
   send('train', { batch: batch === 'own' ? batch : +batch, seed: $('.seed').value });
-});
+};
+$('.train').addEventListener('click', train);
 $('.halt').addEventListener('click', () => trigger('halt'));
 
 // ---- 3 Zero-shot
@@ -395,17 +405,17 @@ const drawZero = () => {
         node('b', z.labels[i]),
         track,
         node('span', percent(p[i]), 'number'),
-        node('span', `cos ${z.cosine[i].toFixed(3).replace('-', '−')}`, 'number'),
+        node('span', `cos ${signed(z.cosine[i], 3)}, logit ${signed(logits[i], 2)}`, 'number'),
       ];
     }),
   );
   $('.zero-scale').value = sliderOf(S.zeroT);
-  $('.zero-scale-at').textContent = format(k);
+  tell('.zero-scale', k);
   const best = order[0],
     same = Math.abs(S.zeroT - z.t) < 0.01 ? 'as trained' : `trained: ${format(Math.exp(z.t))}`;
   $('.told-zero').textContent = sigmoid
     ? `Each label by itself: “${z.labels[best]}” fits with ${percent(p[best])}. The others do not take from it.`
-    : `“${z.labels[best]}” takes ${percent(p[best])} of what these ${z.labels.length} labels share, with exp(t) ${format(k)} (${same}).` +
+    : `“${z.labels[best]}” takes ${percent(p[best])} of what ${z.labels.length === 1 ? 'this label has' : `these ${z.labels.length} labels share`}, with exp(t) ${format(k)} (${same}).` +
       (z.labels.length === 1 ? ' One label alone always takes all.' : '') +
       (z.bias === null ? ' This model was taught to compare, so it cannot score one label alone.' : '');
 };
@@ -454,10 +464,11 @@ const ground = async () => {
   const held = said.found.filter(f => f.held_out).length;
   told.textContent =
     `The ${said.found.length} nearest of ${said.of} pictures, with their cosines` +
-    (D.pocket ? `; ${held} of them the model never saw in this drawing.` : '.') +
-    ' Click one to choose it.';
+    (D.pocket ? `; ${held} of these drawings were kept out of its training.` : '.') +
+    ' Click one to collect and choose it.';
 };
 const near = async () => {
+  if ($('.with-picture').checked) ground();
   if (!D) return;
   const said = await ask('words_of', { picture: chosen().picture });
   if (said)
@@ -552,6 +563,7 @@ const choose = window.Glassbox.stages(element, stage => {
   S.stage = stage;
   if (!D) return;
   draw();
+  if (stage === 2 && !T) train();
   if (stage === 3) zero();
   if (stage === 4) {
     if (!$('.found').children.length) ground();
@@ -591,12 +603,17 @@ addEventListener('glassbox-try', async event => {
 });
 
 // ---- what comes from the server: a run, a step of training, or a picture that was brought
+let newest = null;
+// The page's events take the collection from the component's value, whatever came there last.
+const keepPairs = () => (props.value = { pairs: S.pairs.map(({ picture, caption }) => ({ picture, caption })) });
 const load = async () => {
-  const v = props.value;
+  const v = (newest = props.value);
   if (!v) return;
   if (v.kind === 'brought') {
-    alarm.textContent = v.notices.join(' ');
-    return add({ picture: v.picture, thumb: v.thumb, caption: 'my picture' });
+    keepPairs();
+    add({ picture: v.picture, thumb: v.thumb, caption: 'my picture' });
+    if (v.notices.length) alarm.textContent = v.notices.join(' ');
+    return;
   }
   if (!v.parts) return;
   const said = await fetch(v.file.url);
@@ -606,8 +623,9 @@ const load = async () => {
   }
   const buffer = await said.arrayBuffer();
   if (v.kind === 'train') {
-    if (T && v.step < T.step && props.value !== v) return;
+    if (v !== newest) return; // another state came while this one's file was fetched
     T = { ...v, ...unpack(buffer, v.parts) };
+    if (v.end) keepPairs();
     return drawTraining();
   }
   const before = D;

@@ -44,15 +44,14 @@ def _template() -> str:
     inside = {
         "Contrast": '<div class="bar wide"><label>Show <select class="show">'
         f"{_options(SHOW)}</select></label>"
-        f'{_slide("scale", "exp(t)", as_trained)}</div><div class="matrix wide"></div>'
-        '<p class="losses wide" role="status"></p>'
-        '<details class="wide steps"><summary>The paper\'s pseudocode, with this run\'s shapes and values'
-        '</summary><ol class="pseudocode"></ol></details>',
+        f'{_slide("scale", "exp(t)", as_trained)}</div><div class="beside wide"><div class="matrix"></div>'
+        '<details class="steps" open><summary>The paper\'s pseudocode, with this run\'s shapes and values'
+        '</summary><ol class="pseudocode"></ol></details></div><p class="losses wide" role="status"></p>',
         "Train it here": '<div class="bar wide"><button type="button" class="train">Reset and train</button>'
         '<button type="button" class="halt">Stop</button><label>on <select class="batch">'
         '<option value="own">the collected pairs</option><option value="16">16 emoji by chance</option>'
         '<option value="48">48 emoji by chance</option></select></label><label>Seed <input class="seed" '
-        'type="number" min="0" max="9999" value="0"></label></div><p class="told-train wide" role="status">'
+        'type="number" min="0" max="9999" value="0"></label></div><p class="told-train wide">'
         "Both projections are set to chance; the towers stay as they are. Train, and watch the diagonal."
         "</p>" + _canvas("diagonal", "side") + '<div class="curves">'
         + _canvas("losses", "low") + _canvas("scale", "low") + "</div>",

@@ -8,6 +8,8 @@ import numpy as np
 from demos.clip.algorithm import ContrastTrace, contrast_of
 
 FEW, MANY = 4, 12  # pairs: what the lesson's question compares
+_MARKS = frozenset("\\`*_{}[]()<>#+-!|~$&^=:")
+SHOWN = 40  # letters of a visitor's text
 
 
 def caption(trace: ContrastTrace, captions: tuple[str, ...], cut: list[str], model: str) -> str:
@@ -16,11 +18,11 @@ def caption(trace: ContrastTrace, captions: tuple[str, ...], cut: list[str], mod
     right = int((trace.logits.argmax(1) == trace.logits.new_tensor(range(n)).long()).sum())
     own = trace.along_rows.diagonal()
     worst = int(own.argmin())
-    said = "".join(f"ℹ {line} " for line in cut)
+    said = "".join(f"ℹ {plain(line)} " for line in cut)
     said += (
-        f"{model} compared {n} pictures with {n} captions: {n * n} cosines, times exp(t) = "
-        f"**{math.exp(trace.t):.1f}**. **{right} of {n}** pictures find their own caption. The hardest is "
-        f"“{captions[worst]}”, with {own[worst]:.0%} of its row. "
+        f"{model} compared {n} pictures with {n} captions: {n * n} cosines, which exp(t) = "
+        f"**{math.exp(trace.t):.1f}** multiplies. **{right} of {n}** pictures find their own caption. The "
+        f"hardest is {quoted(captions[worst])}, with {own[worst]:.0%} of its row. "
     )
     chance = f"by chance it would be ln {n} = {math.log(n):.2f}"
     both = (trace.loss_images + trace.loss_texts) / 2
@@ -31,10 +33,20 @@ def caption(trace: ContrastTrace, captions: tuple[str, ...], cut: list[str], mod
     return said
 
 
+def quoted(text: str) -> str:
+    """The beginning of a visitor's text for a place in Markdown, none of it read as marks or tags."""
+    return f"“{plain(text[:SHOWN])}{'…' if len(text) > SHOWN else ''}”"
+
+
+def plain(text: str) -> str:
+    """Text for a place in Markdown: whatever could be a mark or a tag, as its number."""
+    return "".join(f"&#{ord(c)};" if c in _MARKS else c for c in text)
+
+
 def cut_notices(captions: tuple[str, ...], tokens: Sequence[int], context: int) -> list[str]:
-    """A sentence for each text that is longer than the model's context."""
+    """A sentence for each text that is longer than the model's context, as plain text."""
     return [
-        f"“{text[:40]}…” has {count} tokens; the model reads {context}, so the rest was not read."
+        f"“{text[:SHOWN]}…” has {count} tokens; the model reads {context}, so the rest was not read."
         for text, count in zip(captions, tokens, strict=True)
         if count > context
     ]
@@ -69,7 +81,11 @@ def contrast_on(maps: dict[str, np.ndarray], covered: np.ndarray) -> str:
         f"{name} {(part[on].mean() - part[off].mean()) / (part.std() or 1):+.2f}".replace("-", "−")
         for name, part in maps.items()
     ]
-    return f"On the thing, above its ground, in standard deviations: {', '.join(told)}."
+    inverted = maps["plain"][on].mean() < maps["plain"][off].mean()
+    return (
+        f"On the thing, above its ground, in standard deviations: {', '.join(told)}. "
+        f"Here the plain map is {'' if inverted else 'not '}inverted."
+    )
 
 
 def outcome(trace: ContrastTrace) -> tuple[str | None, str]:

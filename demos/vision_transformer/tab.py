@@ -71,7 +71,7 @@ def build(kept: gr.BrowserState) -> None:
     view.shown(**shared, api_visibility="private")
     OFFER.connect(offered, view, shared)
     brought = {"fn": answering(run_own, 6), "inputs": [*settings, answer], **hidden, **MODELS}
-    own.input(outputs=[alarm, source, *outputs[1:]], **brought)
+    own.input(outputs=[alarm, source, *outputs[1:]], trigger_mode="always_last", **brought)
     answer.input(**shared, api_visibility="private")
     for button, (stage, changes) in zip(tries, TRIES, strict=True):
         button.click(lambda changes=changes: set_up(changes), None, settings, **hidden).then(

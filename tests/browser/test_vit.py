@@ -55,9 +55,11 @@ def at(page, row, column, of=8):
 
 def bars(page):
     """Label -> percent, as the page shows them."""
-    labels = page.locator(".gb-vit .answer b").all_inner_texts()
-    numbers = page.locator(".gb-vit .answer .number").all_inner_texts()
-    return {label: float(number.split()[0]) for label, number in zip(labels, numbers, strict=True)}
+    said = page.locator(".gb-vit .answer").evaluate(
+        "a => [[...a.querySelectorAll('b')], [...a.querySelectorAll('.number')]]"
+        ".map(all => all.map(n => n.textContent))"
+    )
+    return {label: float(number.split()[0]) for label, number in zip(*said, strict=True)}
 
 
 def test_a_first_result_stands_there_before_anyone_clicks(vit):
