@@ -154,6 +154,10 @@ def test_the_pictures_hold_the_trace():
     assert (facts["rows"], facts["columns"], facts["patch"], facts["registers"]) == (8, 8, 4, 0)
     assert [bar["label"] for bar in facts["bars"]] == list(run.labels)  # all ten, in their order
     assert [bar["now"] for bar in facts["bars"]] == pytest.approx(run.answer.tolist())
+    assert all(bar["ordered"] is None for bar in facts["bars"])
+    bag = seen(shuffle=True)
+    shown = figures.view(bag, "key", "x", "y").main.facts["bars"]
+    assert [bar["ordered"] for bar in shown] == pytest.approx(bag.in_order.tolist())
     assert facts["likeness"] is None and facts["with_positions"]
     assert not figures.view(seen(positions=False), "key", "x", "y").main.facts["with_positions"]
 
@@ -210,6 +214,12 @@ def test_relevance_and_occlusion_by_request(model):
         kept = [i for i in range(64) if i not in (0, patch)]
         want = float(look(model, run.image, kept=kept).logits.softmax(-1)[2])
         assert probability == pytest.approx(want, abs=1e-5)
+    black = np.zeros((32, 32, 4), np.uint8)
+    black[..., 3] = 255
+    asked = {"key": key, "target": 2, "hidden": [], "asked": [1], "paint": base64.b64encode(black).decode()}
+    want = look(model, torch.full((3, 32, 32), -1.0), kept=[i for i in range(64) if i != 1]).logits
+    got = handlers.occlude(asked)["probabilities"][0]
+    assert got == pytest.approx(float(want.softmax(-1)[2]), abs=1e-5)
 
 
 def test_other_models_are_asked_or_said_to_be_absent():

@@ -246,6 +246,58 @@ def test_paint_moves_the_bars(vit):
     assert bars(page) == before
 
 
+def test_what_is_hidden_stays_when_a_setting_changes(vit):
+    page = vit()
+    page.click("#vit-stage-4")
+    page.get_by_role("button", name="Hide half, by chance").click()
+    told = page.locator(".gb-vit .told-change")
+    expect(told).to_contain_text("32 of 64")
+    key = run_key(page)
+    page.get_by_label("Position vectors are added").uncheck()
+    wait_for_another_run(page, key)
+    expect(told).to_contain_text("32 of 64")
+    page.wait_for_timeout(500)
+    page.get_by_role("button", name="Undo all").click()
+    expect(told).to_contain_text("64 of 64")
+
+
+def test_each_patch_in_turn_is_about_the_picture_as_it_is_painted(vit):
+    page = vit()
+    page.click("#vit-stage-4")
+    page.get_by_role("button", name="Paint").click()
+    for row in range(8):
+        page.mouse.move(*at(page, row, 0))
+        page.mouse.down()
+        page.mouse.move(*at(page, row, 7), steps=3)
+        page.mouse.up()
+    page.wait_for_timeout(700)
+    painted = bars(page)
+    best = max(painted.items(), key=lambda bar: bar[1])[0]
+    page.get_by_role("button", name="Hide each patch in turn").click()
+    told = page.locator(".gb-vit .told-turn")
+    expect(told).to_contain_text(re.compile(f"64 of 64 patches hidden in turn: .*{best} falls by"))
+    patch, points = re.search(r"without patch (\d+) .* falls by ([\d.]+) points", told.inner_text()).groups()
+    page.locator(".gb-vit .chosen").fill(patch)
+    page.get_by_role("button", name="Hide the chosen patch").click()
+    expect(told).to_have_text("")  # the map was about another picture
+    page.wait_for_timeout(500)
+    assert bars(page)[best] == pytest.approx(painted[best] - float(points), abs=0.11)
+
+
+def test_a_shuffle_is_compared_with_the_picture_in_order(vit):
+    page = vit()
+    page.get_by_role("button", name="A bag of patches").click()
+    expect(page.locator(".gb-vit .told-change")).to_contain_text(
+        "Green line: this picture before the shuffle."
+    )
+    for track in page.locator(".gb-vit .answer .track").all():
+        now, ordered = (
+            track.locator(f".{kind}").evaluate("i => [i.style.width, i.style.left]")
+            for kind in ("now", "ordered")
+        )
+        assert float(now[0][:-1]) == pytest.approx(float(ordered[1][:-1]), abs=0.01)
+
+
 def test_each_patch_hidden_in_turn_and_the_other_models(vit):
     page = vit()
     page.click("#vit-stage-4")
@@ -299,11 +351,14 @@ def test_an_own_picture_is_read_and_what_is_none_gets_one_sentence(vit, tmp_path
     said = page.locator("#vit-alarm .gb-said")
     expect(said).to_contain_text("broken.png is none of these, is damaged or has no pixels")
     assert page.locator("#vit-caption").inner_text() == caption and run_key(page) == key
+    source = page.locator("#vision-transformer input[aria-label='Picture']")
+    expect(source).to_have_value("A lion, photograph")  # the page goes on with what it shows
     page.locator("#vit-own").get_by_label("Remove Image").click()
     Image.new("RGBA", (300, 200), (0, 120, 0, 128)).save(tmp_path / "green.png")
     page.locator("#vit-own input[type=file]").set_input_files(tmp_path / "green.png")
     wait_for_another_run(page, key)
     expect(page.locator("#vit-caption")).to_contain_text("they are shown on white")
+    expect(source).to_have_value("My own picture")
     expect(said).to_be_hidden()
 
 
