@@ -33,7 +33,7 @@ SPEC = ModelSpec(
     parameters=30_000, disk_bytes=120_000, licence="none",
 )  # fmt: skip
 WEIGHTS = "model.safetensors"
-CLIP = replace(SPEC, library="open_clip")
+CLIP = replace(SPEC, framework="open_clip")
 CLIP_WEIGHTS = "open_clip_model.safetensors"
 CHUNK = 10_000  # bytes; the client's own are 10 MB, and a partial one is lost when a connection ends
 Usage = namedtuple("Usage", "total used free")

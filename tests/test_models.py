@@ -326,7 +326,7 @@ def test_eager_attention_gives_its_weights():
 
 
 def clip_spec(kind: str) -> ModelSpec:
-    return replace(spec(kind), library="open_clip")
+    return replace(spec(kind), framework="open_clip")
 
 
 @pytest.fixture

@@ -91,12 +91,12 @@ def test_clips_are_what_open_clip_knows_by_their_names(slug):
 
 
 def test_each_row_says_what_reads_it():
-    assert {slug for slug, spec in MODELS.items() if spec.library == "open_clip"} == {
+    assert {slug for slug, spec in MODELS.items() if spec.framework == "open_clip"} == {
         slug for slug, spec in MODELS.items() if spec.tasks == IMAGE_TEXT
     }
     for spec in MODELS.values():
         assert spec.tasks in (TEXT, IMAGE_TEXT, LABELS, FEATURES)
-        if spec.library == "open_clip":
+        if spec.framework == "open_clip":
             files = [file for file, _ in spec.sha256]
             assert files == (["open_clip_model.safetensors"] if spec.source == "hub" else [])
         else:

@@ -9,8 +9,8 @@ from demos.clip.handlers import LESSON, OFFER, SLUG
 from demos.clip.view import clip_view
 from demos.clip.widgets import clip_widgets
 from demos.kit.events import answering, message
-from demos.kit.lesson import FOLD_ON_PHONE, folding, foot, prose
-from demos.kit.predict import question, recall
+from demos.kit.frame import PRIVATE, QUIET, frame
+from demos.kit.lesson import prose
 from demos.kit.source import source_of
 from demos.kit.topic import Topic
 
@@ -32,50 +32,33 @@ ASKED = (questions.zero_shot, questions.ground, questions.words_of, questions.wh
 TRY = "() => {{ dispatchEvent(new CustomEvent('glassbox-try', {{detail: {{topic: '{slug}', n: {n}}}}})); }}"
 
 
+def pictures() -> tuple[gr.HTML, gr.HTML, gr.HTML, gr.Markdown]:
+    """Remark, alarm, view, caption."""
+    return (
+        message("clip-remark"), message("clip-alarm"), clip_view(list(ASKED)),
+        prose("", elem_id="clip-caption"),
+    )  # fmt: skip
+
+
 def build(kept: gr.BrowserState) -> None:
     """Draws the page inside the open tab."""
-    with gr.Column(elem_classes="gb-topic", elem_id=SLUG):
-        gr.Markdown(f"# {LESSON.title}\n{LESSON.lead}", elem_classes="gb-lead")
-        answer, compared = question(LESSON, SLUG, kept)
-        with gr.Row():
-            with gr.Column(scale=1, min_width=240):
-                with folding() as controls_fold:
-                    own, offered = clip_widgets(OFFER)
-                    gr.Markdown("**Try**")
-                    tries = [gr.Button(name, size="sm") for name in LESSON.tries]
-                for n, text in enumerate(LESSON.steps.values(), 1):
-                    with gr.Column(elem_classes=["gb-stage", f"gb-stage-{n}"]):
-                        prose(text)
-            with gr.Column(scale=3, min_width=320):
-                remark, alarm = message("clip-remark"), message("clip-alarm")
-                view = clip_view(list(ASKED))
-                caption = prose("", elem_id="clip-caption")
-        formula = foot(LESSON, CODE)
-
-    quiet = {"show_progress": "hidden"}
-    hidden = {"api_visibility": "private", **quiet}
+    page = frame(LESSON, SLUG, kept, controls=lambda: clip_widgets(OFFER), pictures=pictures, code=CODE)
+    own, offered = page.controls
+    remark, alarm, view, caption = page.pictures
     model = offered.choice
-    outputs = [alarm, remark, view, caption, formula, compared]
-    shared = {
-        "fn": answering(handlers.run, 5),
-        "inputs": [view, model, answer],
-        "outputs": outputs,
-        **quiet,
-        **MODELS,
-    }
+    inputs = [view, model, page.answer]
+    outputs = [alarm, remark, view, caption, page.formula, page.compared]
+    shared = {"fn": answering(handlers.run, 5), "inputs": inputs, "outputs": outputs, **QUIET, **MODELS}
     view.changed(trigger_mode="always_last", api_name="clip_contrast", **shared)
-    view.shown(**shared, api_visibility="private")
-    answer.input(**shared, api_visibility="private")
     OFFER.connect(offered, view, shared)
     brought = answering(lambda came: (handlers.bring(came) if came else gr.skip(),), 1)
-    own.input(brought, own, [alarm, view], trigger_mode="always_last", **hidden)
+    own.input(brought, own, [alarm, view], trigger_mode="always_last", **PRIVATE, **QUIET)
     trained = answering(handlers.train, 2)
-    view.train(trained, [view, model], [alarm, remark, view], **hidden, **MODELS)
-    view.halt(handlers.stop, queue=False, **hidden)
-    for n, button in enumerate(tries, 1):
-        button.click(None, None, None, js=TRY.format(slug=SLUG, n=n), **hidden)
-    view.shown(None, None, controls_fold, js=FOLD_ON_PHONE, **hidden)
-    view.shown(None, kept, answer, js=recall(SLUG), **hidden)
+    view.train(trained, [view, model], [alarm, remark, view], **PRIVATE, **QUIET, **MODELS)
+    view.halt(handlers.stop, queue=False, **PRIVATE, **QUIET)
+    for n, button in enumerate(page.tries, 1):
+        button.click(None, None, None, js=TRY.format(slug=SLUG, n=n), **PRIVATE, **QUIET)
+    page.opened(view, shared)
     for function in ASKED:
         gr.api(function, api_name=f"clip_{function.__name__}")
 

@@ -7,7 +7,7 @@ import gradio as gr
 from demos.clip.controls import TEMPLATES
 from demos.clip.panels import PANELS, STAGES
 from demos.kit.linked import linked_views
-from demos.kit.stages import figure, stages
+from demos.kit.stages import figure, options, stages
 
 HERE = Path(__file__).parent
 SHOW = {
@@ -20,16 +20,11 @@ SHOW = {
 
 def clip_view(server_functions: list) -> gr.HTML:
     """The component; its values are `figures.run_view(...)` and `figures.train_view(...)`."""
-    css, script = ((HERE / f"view.{kind}").read_text(encoding="utf-8") for kind in ("css", "js"))
-    return linked_views(_template(), css, script, "clip-view", server_functions)
+    return linked_views(_template(), HERE / "view", "clip-view", server_functions)
 
 
 def _canvas(panel: str, height: str, classes: str = "over") -> str:
     return figure(panel, PANELS[panel], height, "", classes)
-
-
-def _options(choices: dict[str, str]) -> str:
-    return "".join(f'<option value="{value}">{words}</option>' for value, words in choices.items())
 
 
 def _slide(name: str, label: str, inside: str = "") -> str:
@@ -43,7 +38,7 @@ def _template() -> str:
     as_trained = '<button type="button" class="trained-scale">as trained</button>'
     inside = {
         "Contrast": '<div class="bar wide"><label>Show <select class="show">'
-        f"{_options(SHOW)}</select></label>"
+        f"{options(SHOW)}</select></label>"
         f'{_slide("scale", "exp(t)", as_trained)}</div><div class="beside wide"><div class="matrix"></div>'
         '<details class="steps" open><summary>The paper\'s pseudocode, with this run\'s shapes and values'
         '</summary><ol class="pseudocode"></ol></details></div><p class="losses wide" role="status"></p>',
@@ -58,7 +53,7 @@ def _template() -> str:
         "Zero-shot": '<div class="zero wide"><div class="left"><label>Labels, one a line'
         '<textarea class="labels" rows="6"></textarea></label></div><div class="right">'
         '<div class="bar"><label>Template <select class="template">'
-        + _options({name: name for name in TEMPLATES})
+        + options({name: name for name in TEMPLATES})
         + '</select></label><label class="for-sigmoid">Head <select class="kind"><option value="softmax">'
         'softmax: which of these?</option><option value="sigmoid">sigmoid: does it fit?</option></select>'
         f"</label></div><div class=\"bar\">{_slide('zero-scale', 'exp(t)')}</div>"

@@ -171,7 +171,7 @@ def _listed(spec: ModelSpec) -> list[_File]:
             f"The hub was expected to list the files of {spec.title}; a page came that is not the hub's, "
             "as of a network that wants a sign-in."
         ) from error
-    layout = LAYOUTS[spec.library]
+    layout = LAYOUTS[spec.framework]
     names = {s.rfilename for s in listed}
     absent = {layout.config, *(name for name, _ in spec.sha256)} - names
     if absent or not fnmatch.filter(names, layout.weights):

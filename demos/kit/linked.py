@@ -12,8 +12,13 @@ from demos.kit.pack import Packed
 COMMON_CSS = (Path(__file__).parent / "static" / "linked.css").read_text(encoding="utf-8")
 
 
-def linked_views(html: str, css: str, script: str, elem_id: str, server_functions: list) -> gr.HTML:
-    """Pictures that share one cursor. css: in addition to static/linked.css. The script draws the value."""
+def linked_views(html: str, files: Path, elem_id: str, server_functions: list) -> gr.HTML:
+    """Pictures that share one cursor.
+
+    files: without their ending, the topic's style (.css, in addition to static/linked.css) and the script
+    (.js) that draws the value. server_functions: what the script may ask, by their names.
+    """
+    css, script = (files.with_suffix(kind).read_text(encoding="utf-8") for kind in (".css", ".js"))
     return gr.HTML(
         html_template=html,
         css_template=COMMON_CSS + css,

@@ -174,11 +174,11 @@ def read(spec: ModelSpec, device: str, dtype: torch.dtype) -> tuple[Any, Any]:
     folder = POCKET / spec.repo if spec.source == "pocket" else fetch(spec)
     if not folder.is_dir():
         raise LoadError(f"{spec.title} was expected in {POCKET.name}/{spec.repo}; it is not there.")
-    for pattern in (LAYOUTS[spec.library].config, LAYOUTS[spec.library].weights):
+    for pattern in (LAYOUTS[spec.framework].config, LAYOUTS[spec.framework].weights):
         if not any(folder.glob(pattern)):
             there = ", ".join(sorted(path.name for path in folder.iterdir()))
             raise LoadError(f"{spec.title} was expected to have {pattern}; it has {there or 'no files'}.")
-    if spec.library == "open_clip":
+    if spec.framework == "open_clip":
         model, reader = clips.read(folder, spec.title, dtype)
     else:
         # Said, and not left to the default, which asks on the terminal where a model brings code.

@@ -37,3 +37,10 @@ def figure(panel: str, title: str, height: str, inside: str = "", classes: str =
         f'<canvas class="{height}" data-panel="{panel}" role="img" aria-label="{title}"></canvas>'
         f"{inside}</div></figure>"
     )
+
+
+def options(choices: dict[str, str]) -> str:
+    """The options of a select, value -> words."""
+    return "".join(
+        f'<option value="{escape(value)}">{escape(words)}</option>' for value, words in choices.items()
+    )

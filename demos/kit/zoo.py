@@ -15,7 +15,7 @@ class ModelSpec:
 
     repo: its folder in assets/pocket, or its id on the hub.
     revision: the hub's commit, all 40 digits; None for a pocket model.
-    library: what reads it. The three that follow are for transformers only; a model of open_clip says in
+    framework: what reads it. The three that follow are for transformers only; a model of open_clip says in
     its own config what it is made of.
     loader, reader: the classes of transformers for the model and for its tokenizer or processor.
     attention: how transformers computes it; only "eager" returns the weights. None: as it prefers.
@@ -36,7 +36,7 @@ class ModelSpec:
     parameters: int
     disk_bytes: int
     licence: str
-    library: Literal["transformers", "open_clip"] = "transformers"
+    framework: Literal["transformers", "open_clip"] = "transformers"
     loader: str = "AutoModelForCausalLM"
     reader: str = "AutoTokenizer"
     attention: Literal["eager"] | None = None
@@ -241,7 +241,7 @@ _ROWS = (
         disk_bytes=7_241_474,
         licence="Apache-2.0",
         trained="From scratch, on drawings of emoji in two styles, with their names.",
-        library="open_clip",
+        framework="open_clip",
         tasks=IMAGE_TEXT,
     ),
     ModelSpec(
@@ -254,7 +254,7 @@ _ROWS = (
         disk_bytes=605_109_252,
         licence="Apache-2.0",
         trained="On 400 million pictures with their texts from the web (WIT).",
-        library="open_clip",
+        framework="open_clip",
         tasks=IMAGE_TEXT,
         sha256=(
             (
@@ -273,7 +273,7 @@ _ROWS = (
         disk_bytes=605_109_252,
         licence="MIT",
         trained="On 2 billion pictures with English texts from the web (LAION-2B).",
-        library="open_clip",
+        framework="open_clip",
         tasks=IMAGE_TEXT,
         sha256=(
             (
@@ -292,7 +292,7 @@ _ROWS = (
         disk_bytes=812_623_880,
         licence="Apache-2.0",
         trained="On pictures with texts from the web (WebLI), with a sigmoid for each pair.",
-        library="open_clip",
+        framework="open_clip",
         tasks=IMAGE_TEXT,
         sha256=(
             (

@@ -5,10 +5,10 @@ from pathlib import Path
 import gradio as gr
 
 from demos.kit.events import answering, message
-from demos.kit.lesson import FOLD_ON_PHONE, folding, foot, prose
-from demos.kit.predict import question, recall
+from demos.kit.frame import PRIVATE, QUIET, frame
+from demos.kit.lesson import prose
+from demos.kit.offer import Offered
 from demos.kit.source import source_of
-from demos.kit.stages import to_stage
 from demos.kit.topic import Topic
 from demos.speculative_decoding.controls import OWN, TRIES, start
 from demos.speculative_decoding.handlers import LESSON, OFFER, SLUG, hold_court, run, stop
@@ -32,59 +32,55 @@ def set_up(changes: dict) -> list:
     return [gr.skip() if name in OWN else value for name, value in start(**changes).items()]
 
 
+def controls() -> tuple[list, Offered, gr.Button, gr.Button]:
+    """The settings, the choice of models among them, and the buttons that begin and end a run."""
+    settings, offered = race_widgets(OFFER)
+    with gr.Row():
+        go = gr.Button("Write", variant="primary", size="sm", min_width=80)
+        halt = gr.Button("Stop", size="sm", min_width=80)
+    return settings, offered, go, halt
+
+
+def pictures() -> dict[str, gr.components.Component]:
+    """The race, and on its last stage the court."""
+    drawn = {
+        "remark": message("speculation-remark"),
+        "alarm": message("speculation-alarm"),
+        "view": race_view(),
+    }
+    with gr.Column(elem_classes=["gb-stage", "gb-stage-5"]):
+        with gr.Row():
+            drawn["samples"] = samples_widget()
+            drawn["judge"] = gr.Button("Draw the samples", variant="primary", size="sm")
+        drawn["court"] = court_view()
+        drawn["sentence"] = prose("", elem_id="speculation-sentence")
+    return drawn | {"caption": prose("", elem_id="speculation-caption")}
+
+
 def build(kept: gr.BrowserState) -> None:
     """Draws the page inside the open tab."""
-    with gr.Column(elem_classes="gb-topic", elem_id=SLUG):
-        gr.Markdown(f"# {LESSON.title}\n{LESSON.lead}", elem_classes="gb-lead")
-        answer, compared = question(LESSON, SLUG, kept)
-        with gr.Row():
-            with gr.Column(scale=1, min_width=240):
-                with folding() as controls_fold:
-                    settings, offered = race_widgets(OFFER)
-                    with gr.Row():
-                        go = gr.Button("Write", variant="primary", size="sm", min_width=80)
-                        halt = gr.Button("Stop", size="sm", min_width=80)
-                    gr.Markdown("**Try**")
-                    tries = [gr.Button(name, size="sm") for name in LESSON.tries]
-                for n, text in enumerate(LESSON.steps.values(), 1):
-                    with gr.Column(elem_classes=["gb-stage", f"gb-stage-{n}"]):
-                        prose(text)
-            with gr.Column(scale=3, min_width=320):
-                remark, alarm = message("speculation-remark"), message("speculation-alarm")
-                view = race_view()
-                with gr.Column(elem_classes=["gb-stage", "gb-stage-5"]):
-                    with gr.Row():
-                        samples = samples_widget()
-                        judge = gr.Button("Draw the samples", variant="primary", size="sm")
-                    court = court_view()
-                    sentence = prose("", elem_id="speculation-sentence")
-                caption = prose("", elem_id="speculation-caption")
-        formula = foot(LESSON, CODE)
-
-    quiet = {"show_progress": "hidden"}
-    hidden = {"api_visibility": "private", **quiet}
-    outputs = [alarm, remark, view, caption, formula, compared]
-    shared = {"fn": answering(run, 5), "inputs": [*settings, answer], "outputs": outputs, **quiet, **MODELS}
+    page = frame(LESSON, SLUG, kept, controls=controls, pictures=pictures, code=CODE)
+    settings, offered, go, halt = page.controls
+    drawn = page.pictures
+    alarm, remark, view = drawn["alarm"], drawn["remark"], drawn["view"]
+    inputs = [*settings, page.answer]
+    outputs = [alarm, remark, view, drawn["caption"], page.formula, page.compared]
+    shared = {"fn": answering(run, 5), "inputs": inputs, "outputs": outputs, **QUIET, **MODELS}
     prompt, pair, *rest = settings
     moved = [go.click, prompt.submit, *[widget.input for widget in rest]]
     gr.on(moved, trigger_mode="always_last", api_name="speculative_decoding", **shared)
-    view.shown(**shared, api_visibility="private")
     OFFER.connect(offered, view, shared)
-    halt.click(stop, queue=False, **hidden)
-    for button, (stage, changes) in zip(tries, TRIES, strict=True):
-        button.click(lambda changes=changes: set_up(changes), None, settings, **hidden).then(
-            **shared, api_visibility="private"
-        ).then(None, None, None, js=to_stage(SLUG, stage), api_visibility="private")
-    judge.click(
+    halt.click(stop, queue=False, **PRIVATE, **QUIET)
+    page.connect_tries([(stage, set_up(changes)) for stage, changes in TRIES], settings, shared)
+    drawn["judge"].click(
         answering(hold_court, 3),
-        [prompt, pair, *settings[4:8], samples],
-        [alarm, remark, court, sentence],
+        [prompt, pair, *settings[4:8], drawn["samples"]],
+        [alarm, remark, drawn["court"], drawn["sentence"]],
         api_name="speculative_decoding_court",
-        **quiet,
+        **QUIET,
         **MODELS,
     )
-    view.shown(None, None, controls_fold, js=FOLD_ON_PHONE, **hidden)
-    view.shown(None, kept, answer, js=recall(SLUG), **hidden)
+    page.opened(view, shared)
 
 
 TOPIC = Topic(

@@ -5,11 +5,11 @@ from pathlib import Path
 import gradio as gr
 
 from demos.kit.linked import linked_views
-from demos.kit.stages import figure, stages
+from demos.kit.stages import figure, options, stages
 from demos.speculative_decoding.panels import COURT, PANELS, STAGES
 
 HERE = Path(__file__).parent
-SPEEDS = (("0.02", "50 times slower"), ("0.1", "10 times slower"), ("1", "real time"))
+SPEEDS = {"0.02": "50 times slower", "0.1": "10 times slower", "1": "real time"}
 LEGEND = ("draft", "accepted", "rejected", "dropped", "resampled", "bonus", "target")
 LEGEND_WORDS = {
     "draft": "drafted",
@@ -24,17 +24,12 @@ LEGEND_WORDS = {
 
 def race_view() -> gr.HTML:
     """The component; its value is `figures.race_view(...)`."""
-    return _view("view", _race_template(), "speculation-view")
+    return linked_views(_race_template(), HERE / "view", "speculation-view", [])
 
 
 def court_view() -> gr.HTML:
     """The component; its value is `figures.court_view(...)`."""
-    return _view("court", _court_template(), "speculation-court")
-
-
-def _view(name: str, html: str, elem_id: str) -> gr.HTML:
-    css, script = ((HERE / f"{name}.{kind}").read_text(encoding="utf-8") for kind in ("css", "js"))
-    return linked_views(html, css, script, elem_id, [])
+    return linked_views(_court_template(), HERE / "court", "speculation-court", [])
 
 
 def _canvas(panel: str, height: str, inside: str = "", classes: str = "") -> str:
@@ -42,7 +37,6 @@ def _canvas(panel: str, height: str, inside: str = "", classes: str = "") -> str
 
 
 def _race_template() -> str:
-    speeds = "".join(f'<option value="{value}">{words}</option>' for value, words in SPEEDS)
     legend = "".join(f'<span class="tok {kind}">{LEGEND_WORDS[kind]}</span>' for kind in LEGEND)
     inside = {
         "Inside one token": "".join(_canvas(panel, "rows") for panel in ("laws", "residual", "draw"))
@@ -64,7 +58,7 @@ def _race_template() -> str:
         '<div class="bar"><button type="button" class="back">‹ Block</button>'
         '<button type="button" class="play" aria-pressed="false">▶ Play</button>'
         '<button type="button" class="next">Block ›</button>'
-        f'<label>Speed <select class="speed">{speeds}</select></label>'
+        f'<label>Speed <select class="speed">{options(SPEEDS)}</select></label>'
         '<label class="slide">Time <input class="clock" type="range" min="0" max="1000" value="1000"></label>'
         '<output class="when" aria-live="off"></output></div>'
         '<div class="strip" role="group" aria-label="The text, token by token"></div>'

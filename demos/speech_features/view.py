@@ -19,8 +19,7 @@ SOUNDS = {
 
 def speech_view(server_functions: list) -> gr.HTML:
     """The component; its value is `served(figures.linked(trace))`."""
-    css, script = ((HERE / f"view.{kind}").read_text(encoding="utf-8") for kind in ("css", "js"))
-    return linked_views(_template(), css, script, "speech-view", server_functions)
+    return linked_views(_template(), HERE / "view", "speech-view", server_functions)
 
 
 def _figure(panel: str, height: str, inside: str = "", cls: str = "") -> str:

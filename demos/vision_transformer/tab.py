@@ -5,10 +5,9 @@ from pathlib import Path
 import gradio as gr
 
 from demos.kit.events import answering, message
-from demos.kit.lesson import FOLD_ON_PHONE, folding, foot, prose
-from demos.kit.predict import question, recall
+from demos.kit.frame import PRIVATE, QUIET, frame
+from demos.kit.lesson import prose
 from demos.kit.source import source_of
-from demos.kit.stages import to_stage
 from demos.kit.topic import Topic
 from demos.vision_transformer.controls import TRIES, start
 from demos.vision_transformer.handlers import (
@@ -32,6 +31,8 @@ CODE = "\n\n\n".join(
         source_of(HERE / "relevance.py", "rollout", "relevance"),
     )
 )
+# What the view asks of a run that is done.
+ASKED = (change, explain, occlude, compare)
 MODELS = {"concurrency_id": "models", "concurrency_limit": 2}
 
 
@@ -41,47 +42,33 @@ def set_up(changes: dict) -> list:
     return [gr.skip() if name in own else value for name, value in start(**changes).items()]
 
 
+def pictures() -> tuple[gr.HTML, gr.HTML, gr.HTML, gr.Markdown]:
+    """Remark, alarm, view, caption."""
+    return (
+        message("vit-remark"), message("vit-alarm"), vit_view(list(ASKED)), prose("", elem_id="vit-caption"),
+    )  # fmt: skip
+
+
 def build(kept: gr.BrowserState) -> None:
     """Draws the page inside the open tab."""
-    with gr.Column(elem_classes="gb-topic", elem_id=SLUG):
-        gr.Markdown(f"# {LESSON.title}\n{LESSON.lead}", elem_classes="gb-lead")
-        answer, compared = question(LESSON, SLUG, kept)
-        with gr.Row():
-            with gr.Column(scale=1, min_width=240):
-                with folding() as controls_fold:
-                    settings, offered = vit_widgets(OFFER)
-                    gr.Markdown("**Try**")
-                    tries = [gr.Button(name, size="sm") for name in LESSON.tries]
-                for n, text in enumerate(LESSON.steps.values(), 1):
-                    with gr.Column(elem_classes=["gb-stage", f"gb-stage-{n}"]):
-                        prose(text)
-            with gr.Column(scale=3, min_width=320):
-                remark, alarm = message("vit-remark"), message("vit-alarm")
-                view = vit_view([change, explain, occlude, compare])
-                caption = prose("", elem_id="vit-caption")
-        formula = foot(LESSON, CODE)
-
-    quiet = {"show_progress": "hidden"}
-    hidden = {"api_visibility": "private", **quiet}
-    outputs = [alarm, remark, view, caption, formula, compared]
-    shared = {"fn": answering(run, 5), "inputs": [*settings, answer], "outputs": outputs, **quiet, **MODELS}
+    page = frame(LESSON, SLUG, kept, controls=lambda: vit_widgets(OFFER), pictures=pictures, code=CODE)
+    settings, offered = page.controls
+    remark, alarm, view, caption = page.pictures
+    inputs = [*settings, page.answer]
+    outputs = [alarm, remark, view, caption, page.formula, page.compared]
+    shared = {"fn": answering(run, 5), "inputs": inputs, "outputs": outputs, **QUIET, **MODELS}
     source, own, _, *rest = settings
     moved = [widget.input for widget in (source, *rest)]
     gr.on(moved, trigger_mode="always_last", api_name="vision_transformer", **shared)
-    view.shown(**shared, api_visibility="private")
     OFFER.connect(offered, view, shared)
-    brought = {"fn": answering(run_own, 6), "inputs": [*settings, answer], **hidden, **MODELS}
-    own.input(outputs=[alarm, source, *outputs[1:]], trigger_mode="always_last", **brought)
-    answer.input(**shared, api_visibility="private")
-    for button, (stage, changes) in zip(tries, TRIES, strict=True):
-        button.click(lambda changes=changes: set_up(changes), None, settings, **hidden).then(
-            **shared, api_visibility="private"
-        ).then(None, None, None, js=to_stage(SLUG, stage), api_visibility="private")
-    view.shown(None, None, controls_fold, js=FOLD_ON_PHONE, **hidden)
-    view.shown(None, kept, answer, js=recall(SLUG), **hidden)
-    for name, function in (("change", change), ("explain", explain), ("occlude", occlude)):
-        gr.api(function, api_name=f"vision_transformer_{name}")
-    gr.api(compare, api_name="vision_transformer_compare")
+    own.input(
+        answering(run_own, 6), inputs, [alarm, source, *outputs[1:]], trigger_mode="always_last",
+        **PRIVATE, **QUIET, **MODELS,
+    )  # fmt: skip
+    page.connect_tries([(stage, set_up(changes)) for stage, changes in TRIES], settings, shared)
+    page.opened(view, shared)
+    for function in ASKED:
+        gr.api(function, api_name=f"vision_transformer_{function.__name__}")
 
 
 TOPIC = Topic(

@@ -5,7 +5,7 @@ from pathlib import Path
 import gradio as gr
 
 from demos.kit.linked import linked_views
-from demos.kit.stages import figure, stages
+from demos.kit.stages import figure, options, stages
 from demos.vision_transformer.panels import PANELS, STAGES
 
 HERE = Path(__file__).parent
@@ -23,16 +23,11 @@ METHODS = {
 
 def vit_view(server_functions: list) -> gr.HTML:
     """The component; its value is `served(figures.view(run).main)` and `layers`, the other files."""
-    css, script = ((HERE / f"view.{kind}").read_text(encoding="utf-8") for kind in ("css", "js"))
-    return linked_views(_template(), css, script, "vit-view", server_functions)
+    return linked_views(_template(), HERE / "view", "vit-view", server_functions)
 
 
 def _canvas(panel: str, height: str, classes: str = "") -> str:
     return figure(panel, PANELS[panel], height, "", classes)
-
-
-def _options(choices: dict[str, str]) -> str:
-    return "".join(f'<option value="{value}">{words}</option>' for value, words in choices.items())
 
 
 def _template() -> str:
@@ -46,14 +41,14 @@ def _template() -> str:
         + '<p class="shapes wide"></p>',
         "Embed": _canvas("strips", "short", "wide over")
         + '<div class="bar wide"><label>Compare <select class="alike">'
-        + _options(ALIKE)
+        + options(ALIKE)
         + "</select></label></div>"
         + _canvas("filters", "square", "over")
         + _canvas("alike", "square", "over")
         + _canvas("near", "square", "over")
         + '<p class="told-alike wide"></p>',
         "Attend": '<div class="bar wide"><label>Show <select class="method">'
-        + _options(METHODS)
+        + options(METHODS)
         + '</select></label><label class="for-class">for <select class="target"></select></label>'
         '<label class="for-layer slide">Layer <input class="layer" type="range" min="1" max="1" value="1">'
         '<output class="layer-number"></output></label>'
