@@ -520,22 +520,15 @@ const drawWhere = () => {
     const values = [...W[part]],
       low = Math.min(...values),
       high = Math.max(...values);
-    g.drawImage(W.photo, ...at);
-    // As if each patch were lit by what it has: the greatest fully, the least hardly at all.
-    const [w, h] = [at[2] / W.columns, at[3] / W.rows];
-    g.fillStyle = '#000';
-    values.forEach((v, i) => {
-      g.globalAlpha = 0.8 * (1 - (v - low) / (high - low || 1));
-      g.fillRect(at[0] + (i % W.columns) * w, at[1] + Math.floor(i / W.columns) * h, w + 0.5, h + 0.5);
-    });
-    g.globalAlpha = 1;
-    canvas.setAttribute('aria-label', `${W.words}: from ${format(low)} (dark) to ${format(high)} (bright)`);
+    const weights = values.map(v => (v - low) / (high - low || 1));
+    window.Glassbox.glow(g, W.photo, weights, [W.rows, W.columns], at);
+    canvas.setAttribute('aria-label', `${W.words}: from ${format(low)} (grey) to ${format(high)} (yellow)`);
   }
   const ends = part => `${format(Math.min(...W[part]))} to ${format(Math.max(...W[part]))}`;
   $('.told-where').textContent =
-    `“${W.words}” and this picture have a cosine of ${W.score.toFixed(3)}. Dark to bright: value-value ` +
+    `“${W.words}” and this picture have a cosine of ${W.score.toFixed(3)}. Grey to yellow: values ` +
     `${ends('surgery')}, gradient ${ends('gradient')}, plain ${ends('plain')}. ${W.on} ` +
-    'A map that is brighter on the ground than on the thing is inverted.';
+    'A map that is higher on the ground than on the thing is inverted.';
 };
 $('.ask').addEventListener('submit', e => {
   e.preventDefault();

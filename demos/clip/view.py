@@ -39,9 +39,10 @@ def _template() -> str:
     inside = {
         "Contrast": '<div class="bar wide"><label>Show <select class="show">'
         f"{options(SHOW)}</select></label>"
-        f'{_slide("scale", "exp(t)", as_trained)}</div><div class="beside wide"><div class="matrix"></div>'
+        f'{_slide("scale", "exp(t)", as_trained)}</div><div class="beside wide"><div class="left">'
+        '<div class="matrix"></div><p class="losses" role="status"></p></div>'
         '<details class="steps" open><summary>The paper\'s pseudocode, with this run\'s shapes and values'
-        '</summary><ol class="pseudocode"></ol></details></div><p class="losses wide" role="status"></p>',
+        '</summary><ol class="pseudocode"></ol></details></div>',
         "Train it here": '<div class="bar wide"><button type="button" class="train">Reset and train</button>'
         '<button type="button" class="halt">Stop</button><label>on <select class="batch">'
         '<option value="own">the collected pairs</option><option value="16">16 emoji by chance</option>'
@@ -75,10 +76,10 @@ def _template() -> str:
     story = stages("clip", [(name, layouts.get(name, ""), inside[name]) for name in STAGES])
     return (
         '<div class="gb-clip" role="group" aria-label="Pictures and words in one space">'
-        '<div class="strip" role="group" aria-label="The collected pairs"></div>'
-        '<div class="bar"><button type="button" class="add" aria-expanded="false">+ a picture of the app'
+        '<div class="collect"><div class="strip" role="group" aria-label="The collected pairs"></div>'
+        '<div class="more"><button type="button" class="add" aria-expanded="false">+ a picture of the app'
         '</button><button type="button" class="draw" aria-expanded="false">+ draw one</button>'
-        '<span class="spring"></span><span class="count"></span></div>'
+        '<span class="count"></span></div></div>'
         '<div class="picker" hidden><label>Find <input class="find" type="search"></label>'
         '<div class="shelf"></div></div>'
         '<div class="sheet" hidden><canvas class="paper" width="256" height="256" role="img" '

@@ -76,17 +76,11 @@ const drawPicture = () => {
     f = frame(area),
     size = [f.x, f.y, f.k * D.width, f.k * D.height];
   g.imageSmoothingEnabled = f.k < 1;
-  g.drawImage(photo, ...size);
   const shown = heat();
   if (shown) {
-    // As if each patch were lit by what it has: the greatest fully, 0 hardly at all.
-    g.fillStyle = '#000';
-    for (let i = 0; i < D.rows * D.columns; i++) {
-      g.globalAlpha = 0.78 * (1 - shown.values[i] / shown.most);
-      g.fillRect(...box(f, i));
-    }
-    g.globalAlpha = 1;
-  }
+    const weights = shown.values.map(v => v / shown.most);
+    window.Glassbox.glow(g, photo, weights, [D.rows, D.columns], size);
+  } else g.drawImage(photo, ...size);
   $('.scale').hidden = !shown;
   if (shown) $('.most').textContent = `${format(shown.most)} ${shown.unit}`;
   if (S.stage === 4) {
@@ -222,7 +216,7 @@ const shapes = () => {
     d = D.sequence.width;
   const sup = (...dims) => dims.join(' × ');
   $('.shapes').textContent =
-    `x: ${sup(D.height, D.width, D.channels)} numbers → ${n} patches p: ${sup(p, p, D.channels)} each → ` +
+    `x: ${sup(D.height, D.width, D.channels)} numbers, normalised → ${n} patches p: ${sup(p, p, D.channels)} each → ` +
     `f(p): ${long} numbers → W (${sup(d, long)}) f(p) + b: ${d} numbers → + v_pos: ${d} numbers → ` +
     `a sequence of 1${D.registers ? ` + ${D.registers}` : ''} + ${n} = ${D.sequence.shape[0]} vectors.`;
 };
@@ -415,7 +409,7 @@ const tellHeat = () => {
   if (method === 'relevance') {
     told.textContent =
       `Relevance ${map.words}: gradient times attention, what is positive, averaged over heads, all layers ` +
-      `together. Most at ${named(best)}. Brightness is relative: the numbers have no unit.`;
+      `together. Most at ${named(best)}. Only their proportions count: the numbers have no unit.`;
     return;
   }
   const all =

@@ -38,3 +38,19 @@ window.Glassbox.redraw = (element, draw) => {
       attributeFilter: ['class'],
     });
 };
+// A map over a picture: the picture in dim grey, and over each of its cells a yellow as strong as its value.
+// weights: 0 to 1, row by row; at: where the picture lies, as x, y, width, height.
+window.Glassbox.glow = (g, photo, weights, [rows, columns], [x, y, width, height]) => {
+  g.save();
+  g.filter = 'grayscale(1) brightness(0.75)';
+  g.drawImage(photo, x, y, width, height);
+  g.filter = 'none';
+  g.fillStyle = '#fde725';
+  const w = width / columns,
+    h = height / rows;
+  weights.forEach((weight, i) => {
+    g.globalAlpha = 0.75 * weight;
+    g.fillRect(x + (i % columns) * w, y + Math.floor(i / columns) * h, w + 0.5, h + 0.5);
+  });
+  g.restore();
+};
