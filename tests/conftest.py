@@ -23,12 +23,17 @@ def free_port() -> int:
         return s.getsockname()[1]
 
 
-def start_app(log: Path, *arguments: str) -> tuple[subprocess.Popen, str]:
-    """The app as a visitor's server would run it, in its own process: the process and its address."""
+def start_app(
+    log: Path, *arguments: str, command: tuple[str, ...] = ("app.py",)
+) -> tuple[subprocess.Popen, str]:
+    """The app as a visitor's server would run it, in its own process: the process and its address.
+
+    command: what Python runs.
+    """
     port = free_port()
-    command = [sys.executable, "app.py", "--host", "127.0.0.1", "--port", str(port), *arguments]
+    line = [sys.executable, *command, "--host", "127.0.0.1", "--port", str(port), *arguments]
     with log.open("w") as out:
-        process = subprocess.Popen(command, cwd=ROOT, stdout=out, stderr=out, env={**os.environ})
+        process = subprocess.Popen(line, cwd=ROOT, stdout=out, stderr=out, env={**os.environ})
     url = f"http://127.0.0.1:{port}/"
     for _ in range(240):
         try:

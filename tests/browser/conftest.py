@@ -20,11 +20,11 @@ def browser():
 def open_page(browser, app_url):
     """open_page(query, width, height, dark) -> page; at the end, no error and no foreign request.
 
-    known: an error on the console that Gradio's own components write in this case.
+    known: an error on the console that Gradio's own components write in this case. at: another app's address.
     """
     contexts, errors, foreign = [], [], []
 
-    def open_one(query="", width=1280, height=720, dark=False, ready=None, known="nothing"):
+    def open_one(query="", width=1280, height=720, dark=False, ready=None, known="nothing", at=None):
         context = browser.new_context(
             viewport={"width": width, "height": height},
             color_scheme="dark" if dark else "light",
@@ -37,9 +37,10 @@ def open_page(browser, app_url):
             "console", lambda m: errors.append(m.text) if m.type == "error" and known not in m.text else None
         )
         page.on("pageerror", lambda e: errors.append(str(e)))
-        own = (app_url, app_url.replace("http", "ws"), "data:", "blob:")
+        url = at or app_url
+        own = (url, url.replace("http", "ws"), "data:", "blob:")
         page.on("request", lambda r: None if r.url.startswith(own) else foreign.append(r.url))
-        page.goto(app_url + query)
+        page.goto(url + query)
         page.wait_for_selector(ready or "#nav header")
         return page
 

@@ -8,6 +8,12 @@ from axe_playwright_python.sync_playwright import Axe
 pytestmark = pytest.mark.browser
 
 
+def everywhere(test):
+    """The test on a projector and on a phone, light and dark."""
+    test = pytest.mark.parametrize("dark", [False, True])(test)
+    return pytest.mark.parametrize("width, height", [(1280, 720), (390, 844)])(test)
+
+
 def serious(page) -> dict[str, list[str]]:
     """Rule -> the elements that break it, for the rules whose impact is serious or critical."""
     page.wait_for_function("!document.body.innerText.includes('Loading...')")
@@ -20,15 +26,13 @@ def serious(page) -> dict[str, list[str]]:
     }
 
 
-@pytest.mark.parametrize("width, height", [(1280, 720), (390, 844)])
-@pytest.mark.parametrize("dark", [False, True])
+@everywhere
 def test_contents(open_page, width, height, dark):
     page = open_page(width=width, height=height, dark=dark, ready="#contents .gb-card")
     assert serious(page) == {}
 
 
-@pytest.mark.parametrize("width, height", [(1280, 720), (390, 844)])
-@pytest.mark.parametrize("dark", [False, True])
+@everywhere
 def test_speech_page_in_every_stage(speech, width, height, dark):
     page = speech(width=width, height=height, dark=dark)
     page.wait_for_timeout(500)
@@ -43,8 +47,7 @@ def test_speech_page_in_every_stage(speech, width, height, dark):
         assert serious(page) == {}, f"stage {stage}"
 
 
-@pytest.mark.parametrize("width, height", [(1280, 720), (390, 844)])
-@pytest.mark.parametrize("dark", [False, True])
+@everywhere
 def test_speculation_page_in_every_stage(open_page, width, height, dark):
     ready = "#speculation-view [data-done=true]"
     page = open_page("?topic=speculative-decoding", width, height, dark, ready)
@@ -60,8 +63,7 @@ def test_speculation_page_in_every_stage(open_page, width, height, dark):
         assert serious(page) == {}, f"stage {stage}"
 
 
-@pytest.mark.parametrize("width, height", [(1280, 720), (390, 844)])
-@pytest.mark.parametrize("dark", [False, True])
+@everywhere
 def test_vision_transformer_page_in_every_stage(open_page, width, height, dark):
     page = open_page("?topic=vision-transformer", width, height, dark, "#vit-view [data-run]")
     page.wait_for_timeout(500)
@@ -78,8 +80,7 @@ def test_vision_transformer_page_in_every_stage(open_page, width, height, dark):
         assert serious(page) == {}, f"stage {stage}"
 
 
-@pytest.mark.parametrize("width, height", [(1280, 720), (390, 844)])
-@pytest.mark.parametrize("dark", [False, True])
+@everywhere
 def test_clip_page_in_every_stage(open_page, width, height, dark):
     page = open_page("?topic=clip", width, height, dark, "#clip-view [data-run]")
     page.wait_for_timeout(500)

@@ -5,6 +5,7 @@ import re
 
 import pytest
 import torch
+from open_clip import build_zero_shot_classifier
 from open_clip.loss import ClipLoss
 from PIL import Image
 from playwright.sync_api import expect
@@ -12,10 +13,10 @@ from playwright.sync_api import expect
 from demos.clip import controls, work
 from demos.clip.panels import PANELS, STAGES
 from demos.kit.collection import picture_of
-from tests.browser.test_speech import COLOURS, PICTURE, canvas
+from tests.browser.views import COLOURS, PICTURE, canvas, run_key, wait_for_another_run
 
 pytestmark = pytest.mark.browser
-MODEL = next(iter(controls.CHOICES))
+MODEL, SEVEN = next(iter(controls.CHOICES)), list(controls.TEMPLATES)[2]
 
 
 @pytest.fixture
@@ -28,14 +29,6 @@ def clip(open_page):
         return page
 
     return open_clip
-
-
-def run_key(page):
-    return page.locator("#clip-view [data-run]").get_attribute("data-run")
-
-
-def wait_for_another_run(page, key):
-    page.wait_for_function(f"document.querySelector('#clip-view [data-run]').dataset.run !== '{key}'")
 
 
 def trace(pairs):
@@ -237,6 +230,40 @@ def test_labels_share_one_and_more_labels_take_from_it(clip):
     page.locator("#clip-view .zero-scale").fill("0")
     equal = torch.tensor([0.0, 0.0]).softmax(0)[0]
     assert share() == pytest.approx(100 * float(equal), abs=15)  # exp(t) = 1 hardly tells them apart
+
+
+def test_bars_are_open_clips_softmax_for_any_temperature(clip):
+    page = clip()
+    page.get_by_label(re.compile("Choose picture 3")).click()
+    page.click("#clip-stage-3")
+    page.locator("#clip-view .labels").fill("lion\ncat\ndog face\nfish")
+    page.locator("#clip-view .template").select_option(SEVEN)
+    expect(page.locator("#clip-view .answer")).to_contain_text("dog face")
+    page.wait_for_timeout(700)
+    with work.ready(MODEL) as loaded, torch.inference_mode():
+        labels = ["lion", "cat", "dog face", "fish"]
+        tokenizer = loaded.reader.tokenizer
+        texts = build_zero_shot_classifier(loaded.model, tokenizer, labels, controls.TEMPLATES[SEVEN])
+        picture = loaded.reader.preprocess(picture_of(controls.start_pairs()[2]["picture"]))[None]
+        cosine = loaded.model.encode_image(picture, normalize=True) @ texts
+        trained = float(loaded.model.logit_scale.exp())
+    for position, scale in ((None, trained), ("500", 10.0), ("0", 1.0)):
+        if position is not None:
+            page.locator("#clip-view .zero-scale").fill(position)
+        names = page.locator("#clip-view .answer b").all_inner_texts()
+        shown = page.locator("#clip-view .answer .number:nth-child(4n+3)").all_inner_texts()
+        want = dict(zip(labels, (100 * (scale * cosine).softmax(-1))[0].tolist(), strict=True))
+        for name, percent in zip(names, shown, strict=True):
+            assert float(percent.split()[0]) == pytest.approx(want[name], abs=0.51)
+
+
+def test_another_answer_gets_its_verdict(clip):
+    page = clip()
+    page.get_by_label("falls").check()
+    page.get_by_role("button", name="Twelve more pairs").click()
+    expect(page.locator("#clip-predict")).to_contain_text("✗ Not as you said")
+    page.get_by_label("rises").check()
+    expect(page.locator("#clip-predict")).to_contain_text("✓ As you said")
 
 
 def test_words_find_pictures_and_a_picture_finds_words(clip):

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from demos.speculative_decoding.panels import COURT, PANELS, STAGES
-from tests.browser.test_speech import COLOURS, PICTURE
+from tests.browser.views import COLOURS, PICTURE, canvas, run_key, wait_for_another_run
 
 pytestmark = pytest.mark.browser
 
@@ -24,22 +24,6 @@ def speculation(open_page):
 
 def view(page, selector):
     return page.locator(f"#speculation-view {selector}")
-
-
-def canvas(page, panel):
-    return page.locator(f"canvas[data-panel={panel}]")
-
-
-def run_key(page):
-    return view(page, "[data-run]").get_attribute("data-run")
-
-
-def wait_for_another_run(page, key):
-    page.wait_for_function(
-        """key => { const d = document.querySelector('#speculation-view [data-run]').dataset;
-        return d.run !== key && d.done === 'true'; }""",
-        arg=key,
-    )
 
 
 def text_of(page):

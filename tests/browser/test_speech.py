@@ -8,26 +8,9 @@ import soundfile
 from playwright.sync_api import expect
 
 from demos.speech_features.figures import PANELS, STAGES
+from tests.browser.views import COLOURS, PICTURE, canvas, run_key, wait_for_another_run
 
 pytestmark = pytest.mark.browser
-
-COLOURS = """c => { const s = new Set();
-  const d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data;
-  for (let i = 0; i < d.length; i += 4) if (d[i + 3]) s.add(d[i] << 16 | d[i + 1] << 8 | d[i + 2]);
-  return s.size; }"""
-PICTURE = "c => c.toDataURL()"
-
-
-def canvas(page, panel):
-    return page.locator(f"canvas[data-panel={panel}]")
-
-
-def run_key(page):
-    return page.locator("#speech-view [data-run]").get_attribute("data-run")
-
-
-def wait_for_another_run(page, key):
-    page.wait_for_function(f"document.querySelector('#speech-view [data-run]').dataset.run !== '{key}'")
 
 
 def settle(page):

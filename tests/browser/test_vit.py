@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 from demos.vision_transformer import controls, work
 from demos.vision_transformer.panels import PANELS
 from demos.vision_transformer.relevance import rollout
-from tests.browser.test_speech import COLOURS, PICTURE, canvas
+from tests.browser.views import COLOURS, PICTURE, canvas, run_key, wait_for_another_run
 
 pytestmark = pytest.mark.browser
 
@@ -31,14 +31,6 @@ def vit(open_page):
         return page
 
     return open_vit
-
-
-def run_key(page):
-    return page.locator("#vit-view [data-run]").get_attribute("data-run")
-
-
-def wait_for_another_run(page, key):
-    page.wait_for_function(f"document.querySelector('#vit-view [data-run]').dataset.run !== '{key}'")
 
 
 def more(page):
