@@ -18,7 +18,7 @@ from demos.kit.inputs import InputError
 from demos.kit.models import POCKET, Shelf
 from demos.vision_transformer import controls, figures, handlers, words, work
 from demos.vision_transformer.algorithm import look
-from demos.vision_transformer.controls import PHOTOGRAPHS, SOURCES, TRIES, Settings, settings_of, start
+from demos.vision_transformer.controls import SAMPLES, SOURCES, TRIES, Settings, settings_of, start
 from demos.vision_transformer.embedding import similarity
 from demos.vision_transformer.handlers import LESSON
 from demos.vision_transformer.panels import PANELS, STAGES
@@ -71,7 +71,7 @@ def tiny_dino(monkeypatch):
     monkeypatch.setattr(hub, "on_disk", lambda spec: True)
 
 
-@pytest.mark.parametrize("name", [*PHOTOGRAPHS, "A frog", "A ferry"])
+@pytest.mark.parametrize("name", SAMPLES)
 def test_a_run_is_what_transformers_makes_of_the_middle_square(model, processor, name):
     run = seen(source=name)
     inputs = processor(images=square(name), return_tensors="pt")

@@ -30,6 +30,7 @@ from safetensors.torch import save_file
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from torch import Tensor
 
+from demos.clip.algorithm import classifier, encode_images
 from demos.kit.device import device
 from demos.kit.torchvision_shim import register_missing_operators
 from training import gallery, loop
@@ -299,24 +300,9 @@ def shown(pictures: Tensor) -> Tensor:
     return normal(on_ground(premultiplied(pictures), torch.ones(1, 3, 1, 1)))
 
 
-@torch.no_grad()
-def image_features(model, pictures: Tensor, where: str) -> Tensor:
-    parts = [model.encode_image(shown(p).to(where), normalize=True).cpu() for p in pictures.split(256)]
-    return torch.cat(parts)
-
-
-@torch.no_grad()
-def text_features(model, tokenizer, labels: list[str], templates: tuple[str, ...], where: str) -> Tensor:
-    """[labels, D]: for each label the mean over the templates, of length 1."""
-    total = 0
-    for template in templates:
-        texts = [template.format(label) for label in labels]
-        parts = [
-            model.encode_text(tokenizer(texts[i : i + 256]).to(where), normalize=True).cpu()
-            for i in range(0, len(texts), 256)
-        ]
-        total = total + torch.cat(parts)
-    return F.normalize(total, dim=-1)
+def image_features(model, pictures: Tensor) -> Tensor:
+    """uint8 RGBA pictures [n, 4, 64, 64] -> [n, D], of length 1."""
+    return torch.cat([encode_images(model, shown(part)).cpu() for part in pictures.split(256)])
 
 
 def top(scores: Tensor, right: Tensor, k: int) -> float:
@@ -330,7 +316,7 @@ def reciprocal_rank(scores: Tensor, right: Tensor) -> float:
     return float((1 / (1 + better.sum(-1))).mean())
 
 
-def scores(model, tokenizer, emoji: Emoji, where: str) -> dict:
+def scores(model, tokenizer, emoji: Emoji) -> dict:
     """Top-1 and top-5 both ways, for the bare labels and for the ensemble.
 
     Picture to text: each twitter picture that was kept out, among the labels of all emoji. Text to
@@ -339,13 +325,13 @@ def scores(model, tokenizer, emoji: Emoji, where: str) -> dict:
     model.eval()
     kept = torch.nonzero(emoji.test).flatten()
     candidates = torch.nonzero(emoji.there[:, 1]).flatten()
-    pictures = image_features(model, emoji.pictures[candidates, 1], where)
+    pictures = image_features(model, emoji.pictures[candidates, 1])
     place_of = {int(i): j for j, i in enumerate(candidates)}
     rows = torch.tensor([place_of[int(i)] for i in kept])
     labels = [emoji.label(i) for i in range(len(emoji.rows))]
     out = {"pictures": len(kept), "labels": len(labels), "candidate_pictures": len(candidates)}
     for name, templates in (("bare_label", ("{}",)), ("ensemble_of_7", TEMPLATES)):
-        texts = text_features(model, tokenizer, labels, templates, where)
+        texts = classifier(model, tokenizer, labels, templates).cpu()
         to_text, to_image = pictures[rows] @ texts.T, texts[kept] @ pictures.T
         out[name] = {
             f"{way}_top{k}": round(top(s, right, k), 4)
@@ -409,8 +395,8 @@ def main() -> None:
     def score() -> float:
         """1 - the mean of 1/rank. A loss would rise with every wrong answer the model is surer of."""
         model.eval()
-        i = image_features(model, emoji.pictures[held, 0], where)
-        t = text_features(model, tokenizer, labels, ("{}",), where)
+        i = image_features(model, emoji.pictures[held, 0])
+        t = classifier(model, tokenizer, labels).cpu()
         return 1 - reciprocal_rank(i @ t.T, held)
 
     loop.train(
@@ -432,7 +418,7 @@ def export(args, model, tokenizer, emoji: Emoji, where: str, minutes: float) -> 
     card = loop.card(command, args.seed, folder, "training_pairs", args.data / "emoji.tar") | {
         "parameters": sum(p.numel() for p in shipped.parameters()),
         "logit_scale": round(shipped.logit_scale.exp().item(), 3),
-        "test": scores(shipped.to(where), tokenizer, emoji, where),
+        "test": scores(shipped.to(where), tokenizer, emoji),
         "templates": TEMPLATES,
         "licence": "weights: Apache-2.0; training pictures: Noto Emoji (Apache-2.0) and Twemoji graphics "
         "(CC BY 4.0); labels and tags: emojibase-data (MIT)",

@@ -5,7 +5,7 @@ import random
 from dataclasses import dataclass
 from pathlib import Path
 
-from demos.kit.gallery import emoji
+from demos.kit.gallery import emoji, number_of
 from demos.kit.inputs import InputError, check_choice
 from demos.kit.zoo import MODELS, ModelSpec
 
@@ -38,11 +38,6 @@ class Pair:
 
     picture: str
     caption: str
-
-
-def number_of(label: str) -> int:
-    """The place of an emoji in the sheet."""
-    return next(row.number for row in emoji() if row.label == label)
 
 
 def start_pairs(labels: tuple[str, ...] = START) -> list[dict]:

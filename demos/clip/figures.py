@@ -10,7 +10,7 @@ from demos.clip.training import TrainStep
 from demos.kit.pack import Packed, pack
 
 
-def run_view(trace: ContrastTrace, key: str, model: str, pairs: list[dict], tokens: list[dict]) -> Packed:
+def run_view(trace: ContrastTrace, key: str, model: str, pairs: list[dict]) -> Packed:
     """The contrast. pairs: as the page holds them, with a thumb where it is none of the app's pictures."""
     return pack(
         {"cosine": (trace.cosine.numpy(), "f4")},
@@ -19,7 +19,6 @@ def run_view(trace: ContrastTrace, key: str, model: str, pairs: list[dict], toke
             "key": key,
             "model": model,
             "pairs": pairs,
-            "tokens": tokens,
             "t": trace.t,
             "bias": trace.bias,
             "loss": trace.loss,

@@ -57,8 +57,7 @@ def run(asked, model, answer):
     held = [
         {"picture": pair.picture, "caption": pair.caption, "thumb": thumb(pair.picture)} for pair in pairs
     ]
-    tokens = [{"tokens": count, "cut": count > done.context} for count in done.tokens]
-    value = served(figures.run_view(done.trace, key, model, held, tokens))
+    value = served(figures.run_view(done.trace, key, model, held))
     value |= {
         "sheet": stored((EMOJI / "gallery.png").read_bytes(), "gallery.png"),
         "gallery": stored((EMOJI / "gallery.json").read_bytes(), "gallery.json"),

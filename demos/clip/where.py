@@ -1,7 +1,8 @@
 """Where in a picture a text is found: three ways through the image tower of an open_clip model.
 
-The tower's own patch vectors do not do: trained through CLS alone, they came to hold in common what is
-around the thing, and their plain cosines are often high on the ground and low on the thing (Li et al. 2023).
+The tower's own patch vectors do not do: only CLS was held to the text, and their plain cosines are often high
+on the ground and low on the thing. Li et al. 2023 explain it by queries and keys, which link patches that
+differ, so that ground and thing exchange what they carry.
 """
 
 from dataclasses import dataclass

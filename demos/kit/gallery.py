@@ -37,6 +37,11 @@ def emoji() -> tuple[Emoji, ...]:
     )
 
 
+def number_of(label: str) -> int:
+    """The place of the emoji with this label. Raises StopIteration where none has it."""
+    return next(row.number for row in emoji() if row.label == label)
+
+
 @cache
 def _sheet() -> Image.Image:
     return Image.open(EMOJI / "gallery.png").convert("RGBA")

@@ -4,25 +4,26 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from PIL import Image
-
-from demos.kit.gallery import emoji, emoji_picture, photograph
+from demos.kit.collection import PHOTOGRAPHS
+from demos.kit.collection import picture_of as collected
+from demos.kit.gallery import number_of
 from demos.kit.images import Picture, read_picture
 from demos.kit.inputs import check_choice, check_whole
 from demos.kit.zoo import MODELS, ModelSpec
 
 OWN = "My own picture"
-PHOTOGRAPHS = {
-    "A lion, photograph": ("gradio", "media_assets/images/lion.jpg"),
-    "A cheetah, photograph": ("gradio", "media_assets/images/cheetah1.jpg"),
-    "A temple, photograph": ("sklearn", "datasets/images/china.jpg"),
-    "A flower, photograph": ("sklearn", "datasets/images/flower.jpg"),
+# what the visitor reads -> the picture's name in the collection
+SAMPLES = {
+    **{
+        f"{said[0].upper()}{said[1:]}, photograph": f"photo {name}"
+        for name, (said, *_) in PHOTOGRAPHS.items()
+    },
+    **{
+        f"{'An' if label[0] in 'aeiou' else 'A'} {label}": f"emoji {number_of(label)}"
+        for label in ("frog", "dog face", "deer", "swan", "ferry", "automobile", "airplane")
+    },
 }
-EMOJI = {
-    "A frog": "frog", "A dog's face": "dog face", "A deer": "deer", "A swan": "swan", "A ferry": "ferry",
-    "A car": "automobile", "An airplane": "airplane",
-}  # fmt: skip
-SOURCES = (*PHOTOGRAPHS, *EMOJI, OWN)
+SOURCES = (*SAMPLES, OWN)
 
 # name -> its model; the pocket one is first.
 CHOICES: dict[str, tuple[ModelSpec, ...]] = {
@@ -90,10 +91,7 @@ def picture_of(source: object, own: str | None) -> tuple[str, Picture]:
     if source == OWN:
         picture = read_picture(own)
         return f"own {hashlib.sha256(Path(own).read_bytes()).hexdigest()}", picture
-    if source in PHOTOGRAPHS:
-        return source, Picture(Image.open(photograph(*PHOTOGRAPHS[source])).convert("RGB"))
-    number = next(row.number for row in emoji() if row.label == EMOJI[source])
-    return source, Picture(emoji_picture(number))
+    return source, Picture(collected(SAMPLES[source]))
 
 
 def whole(name: str, value: object) -> int:

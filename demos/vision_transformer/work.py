@@ -47,6 +47,10 @@ class Seen:
         """The picture in colours that a screen can show: [H, W, 3], 0 to 255."""
         return pixels_of(self.image, self.mean, self.std)
 
+    def without(self, hidden: Sequence[int]) -> list[int]:
+        """The patches that are left when some are hidden."""
+        return sorted({*range(len(self.trace.patches))} - {*hidden})
+
     @property
     def nbytes(self) -> int:
         came = 3 * self.picture.width * self.picture.height
@@ -96,8 +100,7 @@ def see(settings: Settings, picture: Image.Image) -> Seen:
 def change(seen: Seen, hidden: Sequence[int], image: Tensor) -> Tensor:
     """The answer for another picture of the same size, some of its patches taken out."""
     with _ready(seen.settings) as loaded:
-        n = seen.trace.grid[0] * seen.trace.grid[1]
-        kept = [patch for patch in range(n) if patch not in set(hidden)]
+        kept = seen.without(hidden)
         return answer(
             loaded.model, look(loaded.model, image, kept=kept, with_positions=seen.settings.positions)
         )
@@ -122,8 +125,7 @@ def occlude(
 ) -> list[float]:
     """The probability of a class once each of the asked patches, too, is hidden. image: as for `change`."""
     with _ready(seen.settings) as loaded:
-        n = seen.trace.grid[0] * seen.trace.grid[1]
-        kept = [patch for patch in range(n) if patch not in set(hidden)]
+        kept = seen.without(hidden)
         steps = occlusion(loaded.model, image, target, kept, asked, with_positions=seen.settings.positions)
         return [probability for _, probability in steps]
 
