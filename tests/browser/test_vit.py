@@ -46,12 +46,22 @@ def at(page, row, column, of=8):
 
 
 def bars(page):
-    """Label -> percent, as the page shows them."""
+    """Label -> percent, as the page shows them once they are drawn."""
+    page.wait_for_selector(".gb-vit .answer b")
     said = page.locator(".gb-vit .answer").evaluate(
         "a => [[...a.querySelectorAll('b')], [...a.querySelectorAll('.number')]]"
         ".map(all => all.map(n => n.textContent))"
     )
     return {label: float(number.split()[0]) for label, number in zip(*said, strict=True)}
+
+
+def eventually(page, holds):
+    """The bars, once `holds` is true of them, or as they are after five seconds."""
+    for _ in range(50):
+        if holds(bars(page)):
+            break
+        page.wait_for_timeout(100)
+    return bars(page)
 
 
 def test_a_first_result_stands_there_before_anyone_clicks(vit):
@@ -208,8 +218,7 @@ def test_hiding_patches_moves_the_bars(vit):
         page.mouse.move(*at(page, row, 3), steps=4)
     page.mouse.up()
     expect(told).to_contain_text("59 of 64 patches are in the sequence")
-    page.wait_for_timeout(400)
-    assert bars(page) != before
+    assert eventually(page, lambda shown: shown != before) != before
     page.locator(".gb-vit .chosen").fill("60")
     page.get_by_role("button", name="Hide the chosen patch").click()
     expect(told).to_contain_text("58 of 64")
@@ -217,8 +226,7 @@ def test_hiding_patches_moves_the_bars(vit):
     expect(told).to_contain_text("32 of 64")
     page.get_by_role("button", name="Undo all").click()
     expect(told).to_contain_text("64 of 64")
-    page.wait_for_timeout(400)
-    assert bars(page) == before
+    assert eventually(page, lambda shown: shown == before) == before
 
 
 def test_paint_moves_the_bars(vit):
@@ -230,12 +238,10 @@ def test_paint_moves_the_bars(vit):
     page.mouse.down()
     page.mouse.move(*at(page, 5, 6), steps=10)
     page.mouse.up()
-    page.wait_for_timeout(500)
-    assert bars(page) != before
+    assert eventually(page, lambda shown: shown != before) != before
     assert canvas(page, "picture").evaluate(PICTURE) != picture
     page.get_by_role("button", name="Undo all").click()
-    page.wait_for_timeout(500)
-    assert bars(page) == before
+    assert eventually(page, lambda shown: shown == before) == before
 
 
 def test_what_is_hidden_stays_when_a_setting_changes(vit):
@@ -272,8 +278,8 @@ def test_each_patch_in_turn_is_about_the_picture_as_it_is_painted(vit):
     page.locator(".gb-vit .chosen").fill(patch)
     page.get_by_role("button", name="Hide the chosen patch").click()
     expect(told).to_have_text("")  # the map was about another picture
-    page.wait_for_timeout(500)
-    assert bars(page)[best] == pytest.approx(painted[best] - float(points), abs=0.11)
+    fallen = pytest.approx(painted[best] - float(points), abs=0.11)
+    assert eventually(page, lambda shown: shown[best] == fallen)[best] == fallen
 
 
 def test_a_shuffle_is_compared_with_the_picture_in_order(vit):
