@@ -7,13 +7,14 @@ from collections.abc import Iterator
 import torch
 
 from benchmarks.timing import Row, interleaved
+from demos.kit.decoding import decode
 from demos.kit.models import load
+from demos.kit.sampling import Sampling
 from demos.kit.torchvision_shim import register_missing_operators
 from demos.kit.zoo import MODELS
 from demos.speculative_decoding import controls
-from demos.speculative_decoding.algorithm import SpeculationTrace, decode, speculate
+from demos.speculative_decoding.algorithm import SpeculationTrace, speculate
 from demos.speculative_decoding.race import MOST, Race, best_length
-from demos.speculative_decoding.sampling import Sampling
 
 register_missing_operators()  # before transformers is imported
 

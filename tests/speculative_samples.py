@@ -10,8 +10,8 @@ from types import SimpleNamespace
 
 import torch
 
+from demos.kit.sampling import Sampling
 from demos.speculative_decoding.algorithm import speculate
-from demos.speculative_decoding.sampling import Sampling
 
 SAMPLES = 20_000
 PROMPT = torch.tensor([[3, 5]])

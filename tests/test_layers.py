@@ -27,6 +27,8 @@ PURE_KIT = {
 WORK_KIT = PURE_KIT | {
     *("demos.kit.device", "demos.kit.hub", "demos.kit.models", "demos.kit.passes", "demos.kit.stops")
 }
+# Maths of the kit, torch only: every room may use it, and it uses no other part.
+MATHS_KIT = {"demos.kit.blocks", "demos.kit.decoding", "demos.kit.sampling", "demos.kit.scores"}
 PICTURES = {"PIL"}  # for those that hand a visitor's picture on
 MATHS = {"numpy", "scipy", "torch", "librosa", "soxr", "jaxtyping"}
 MODULES = [path for topic in TOPICS for path in topic.glob("*.py") if path.stem != "__init__"]
@@ -64,18 +66,24 @@ def test_imports_run_one_way(path):
             assert name != "demos.catalog" and own != "tab"
         elif path.stem in PAGE:
             assert own not in SCREEN
-            assert own or name in PURE_KIT or name.split(".")[0] in MATHS | PICTURES, name
+            assert own or name in PURE_KIT | MATHS_KIT or name.split(".")[0] in MATHS | PICTURES, name
         elif path.stem in WORK:
             assert own not in SCREEN | PAGE - {"controls"}
-            assert own or name in WORK_KIT or name.split(".")[0] in MATHS | PICTURES, name
+            assert own or name in WORK_KIT | MATHS_KIT or name.split(".")[0] in MATHS | PICTURES, name
         else:
             assert own not in SCREEN | PAGE | WORK
-            assert own or name.split(".")[0] in MATHS, name
+            assert own or name in MATHS_KIT or name.split(".")[0] in MATHS, name
 
 
 def test_kit_does_not_know_the_topics():
     for path in (DEMOS / "kit").glob("*.py"):
         assert all(not n.startswith("demos.") or n.startswith("demos.kit.") for n in imports(path)), path
+
+
+def test_the_kits_maths_stand_alone():
+    for module in MATHS_KIT:
+        for name in imports(DEMOS / "kit" / f"{module.split('.')[-1]}.py"):
+            assert name in MATHS_KIT or name.split(".")[0] in MATHS, (module, name)
 
 
 def test_packages_are_empty():

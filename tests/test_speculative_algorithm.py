@@ -13,9 +13,10 @@ import torch
 from transformers import LlamaConfig, LlamaForCausalLM, LogitsProcessorList
 from transformers.generation import TemperatureLogitsWarper, TopKLogitsWarper, TopPLogitsWarper
 
-from demos.speculative_decoding.algorithm import SpeculationTrace, accept, decode, residual, speculate, tops
-from demos.speculative_decoding.drafts import Cached, PromptLookup
-from demos.speculative_decoding.sampling import Sampling, draw
+from demos.kit.decoding import Cached, decode
+from demos.kit.sampling import Sampling, draw, tops
+from demos.speculative_decoding.algorithm import SpeculationTrace, accept, residual, speculate
+from demos.speculative_decoding.drafts import PromptLookup
 from tests.speculative_samples import FIXED, FIXED_DRAFT, PROMPT, SAMPLES, SMALL
 
 ROOT = Path(__file__).parents[1]

@@ -3,10 +3,10 @@
 import pytest
 import torch
 
+from demos.kit.sampling import Sampling
 from demos.speculative_decoding import court
 from demos.speculative_decoding.algorithm import residual
 from demos.speculative_decoding.court import EXACT, MATCH, RULES, SIGMAS, TOLD, distance, hear, judge, noise
-from demos.speculative_decoding.sampling import Sampling
 from tests.test_speculative_algorithm import (  # noqa: F401
     DRAFT,
     NARROW,

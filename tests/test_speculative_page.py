@@ -8,14 +8,15 @@ from dataclasses import replace
 import pytest
 import torch
 
+from demos.kit.decoding import decode
 from demos.kit.inputs import InputError
+from demos.kit.sampling import Sampling
 from demos.speculative_decoding import controls, figures, words
-from demos.speculative_decoding.algorithm import SpeculationTrace, decode, residual, speculate
+from demos.speculative_decoding.algorithm import SpeculationTrace, residual, speculate
 from demos.speculative_decoding.controls import LOOKUP, ORACLE, POCKET_PAIR, Settings
 from demos.speculative_decoding.court import EXACT, MATCH, RULES, hear
 from demos.speculative_decoding.panels import COURT, PANELS, STAGES
 from demos.speculative_decoding.race import Race, best_length, speedup, tokens_per_pass
-from demos.speculative_decoding.sampling import Sampling
 from tests.test_speculative_algorithm import DRAFT, TARGET, one_thread, prompt  # noqa: F401
 
 LAW = Sampling(1.0)

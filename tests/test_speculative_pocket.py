@@ -12,15 +12,15 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from demos.kit.decoding import Cached, decode
 from demos.kit.hub import LoadError
 from demos.kit.inputs import InputError
 from demos.kit.models import POCKET, load, same_tokenizer
+from demos.kit.sampling import Sampling
 from demos.kit.stops import Check, StoppedError
 from demos.kit.zoo import MODELS
 from demos.speculative_decoding import controls, work
-from demos.speculative_decoding.algorithm import SpeculationTrace, decode, speculate
-from demos.speculative_decoding.drafts import Cached
-from demos.speculative_decoding.sampling import Sampling
+from demos.speculative_decoding.algorithm import SpeculationTrace, speculate
 
 ROOT = Path(__file__).parents[1]
 GREEDY = Sampling(0.0)

@@ -1,6 +1,7 @@
 """Tiny random models of open_clip, in the layouts of those that the zoo has."""
 
 import json
+import string
 from pathlib import Path
 
 import open_clip
@@ -93,14 +94,18 @@ def bpe(folder: Path) -> None:
 def unigram(folder: Path) -> None:
     """T5's form: pieces with a likelihood, "</s>" both as the end and as what fills up.
 
-    Pieces of equal likelihood come in another order each time.
+    The pieces are TEXT's letters and words: a trainer would give those of equal likelihood another order
+    each time, and so the model another text.
     """
-    tokenizer = Tokenizer(models.Unigram())
+    words = sorted({*string.ascii_lowercase, "▁", *(f"▁{word}" for word in TEXT)})
+    pieces = [
+        ("<pad>", 0.0),
+        ("</s>", 0.0),
+        ("<unk>", 0.0),
+        *((word, -1.0 - n) for n, word in enumerate(words)),
+    ]
+    tokenizer = Tokenizer(models.Unigram(pieces, unk_id=2))
     tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
-    trainer = trainers.UnigramTrainer(
-        vocab_size=60, special_tokens=["<pad>", "</s>", "<unk>"], unk_token="<unk>", show_progress=False
-    )
-    tokenizer.train_from_iterator([" ".join(TEXT)], trainer)
     tokenizer.post_processor = processors.TemplateProcessing("$A </s>", special_tokens=[("</s>", 1)])
     PreTrainedTokenizerFast(
         tokenizer_object=tokenizer, pad_token="</s>", eos_token="</s>", unk_token="<unk>"

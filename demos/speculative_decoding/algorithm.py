@@ -13,9 +13,10 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from demos.speculative_decoding.drafts import Cached, Draft, ModelDraft, PromptLookup
-from demos.speculative_decoding.sampling import Sampling, draw
-from demos.speculative_decoding.trace import Block, Drafted, Step, tops
+from demos.kit.decoding import Cached, ends_of, start
+from demos.kit.sampling import Sampling, draw, tops
+from demos.speculative_decoding.drafts import Draft, ModelDraft, PromptLookup
+from demos.speculative_decoding.trace import Block, Drafted
 from demos.speculative_decoding.trace import SpeculationTrace as SpeculationTrace
 
 
@@ -38,14 +39,14 @@ def speculate(
     the context, for draft_length below 1 and max_new_tokens below 1. before_pass is called before each
     pass of a model; what it raises ends the run there.
     """
-    ids, room = _start(target, prompt_ids, max_new_tokens)
+    ids, room = start(target, prompt_ids, max_new_tokens)
     if draft_length < 1:
         raise ValueError(f"draft_length must be at least 1; got {draft_length}.")
     vocabulary = target.config.vocab_size
     reader = Cached(target, vocabulary, before_pass)
     source: Draft = PromptLookup(vocabulary) if draft is None else ModelDraft(draft, vocabulary, before_pass)
     random = torch.Generator().manual_seed(seed)
-    ends = _ends(target)
+    ends = ends_of(target)
     while room > 0:
         block = _block(reader, source, ids, min(draft_length, room - 1), sampling, random, ends)
         ids += block.new
@@ -141,41 +142,3 @@ def residual(p: Float[Tensor, " V"], q: Float[Tensor, " V"]) -> Float[Tensor, " 
     left = (p - q).clamp(min=0)
     total = left.sum()
     return left / total if total > 0 else p
-
-
-def decode(
-    target,
-    prompt_ids: Int[Tensor, "1 T"],
-    *,
-    max_new_tokens: int,
-    sampling: Sampling,
-    seed: int,
-    before_pass: Callable[[], None] = lambda: None,
-) -> Iterator[Step]:
-    """The plain loop: one pass of the target for each token. Errors and ends as in `speculate`."""
-    ids, room = _start(target, prompt_ids, max_new_tokens)
-    reader, ends = Cached(target, target.config.vocab_size, before_pass), _ends(target)
-    random = torch.Generator().manual_seed(seed)
-    for _ in range(room):
-        begun = time.perf_counter()
-        logits, took = reader.read(ids, last=1)
-        law = sampling.law(logits[0])
-        ids.append(draw(law, float(torch.rand((), generator=random, dtype=torch.float64))))
-        yield Step(ids[-1], tops(law[None])[0], took, begun, (time.perf_counter() - begun) * 1000)
-        if ids[-1] in ends:
-            return
-
-
-def _start(target, prompt_ids: Tensor, max_new_tokens: int) -> tuple[list[int], int]:
-    """The prompt's ids, and how many tokens there is room for."""
-    ids, context = prompt_ids[0].tolist(), target.config.max_position_embeddings
-    if not 1 <= len(ids) <= context:
-        raise ValueError(f"The prompt must have 1 to {context} tokens; got {len(ids)}.")
-    if max_new_tokens < 1:
-        raise ValueError(f"max_new_tokens must be at least 1; got {max_new_tokens}.")
-    return ids, min(max_new_tokens, context - len(ids) + 1)
-
-
-def _ends(target) -> set[int]:
-    end = target.generation_config.eos_token_id
-    return set() if end is None else {end} if isinstance(end, int) else set(end)

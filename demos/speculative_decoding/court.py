@@ -11,9 +11,9 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from demos.kit.decoding import common, known
+from demos.kit.sampling import Sampling
 from demos.speculative_decoding.algorithm import residual
-from demos.speculative_decoding.drafts import common, known
-from demos.speculative_decoding.sampling import Sampling
 
 EXACT, MATCH = "accept with min(1, p/q), else residual", "exact match only"
 ONE_SIDE = "temperature on one side"

@@ -4,24 +4,15 @@ Letters, as in Leviathan et al. (2023)
   q: the law a drafted token was drawn from    K: draft length (their gamma)
 """
 
-import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
-from demos.speculative_decoding.sampling import Sampling, draw
-
-
-@dataclass(frozen=True)
-class Pass:
-    """One pass of a model: when it began, as time.perf_counter() says, and how long it took."""
-
-    begun: float  # seconds
-    milliseconds: float
+from demos.kit.decoding import Cached, Pass
+from demos.kit.sampling import Sampling, draw
 
 
 @runtime_checkable
@@ -37,53 +28,6 @@ class Draft(Protocol):
 
     def keep(self, length: int) -> None:
         """Forget everything after the first `length` positions."""
-
-
-def known(model, ids: Int[Tensor, "n T"]) -> Int[Tensor, "n T"]:
-    """The ids on the model's device, none beyond its vocabulary.
-
-    A padded vocabulary of the target may hold ids that the draft lacks. It reads its last id instead: a
-    worse guess, never a wrong text.
-    """
-    return ids.to(model.device).clamp(max=model.config.vocab_size - 1)
-
-
-def common(logits: Float[Tensor, "*n U"], vocabulary: int) -> Float[Tensor, "*n V"]:
-    """The columns of the common vocabulary: what the model lacks is -inf, what it has beyond is cut."""
-    logits = logits[..., :vocabulary].float().cpu()  # waits for the device
-    lacking = vocabulary - logits.shape[-1]
-    return torch.nn.functional.pad(logits, (0, lacking), value=-torch.inf) if lacking else logits
-
-
-class Cached:
-    """A causal language model with the keys and values of the tokens it has read.
-
-    before_pass: called before each pass; what it raises ends the run there.
-    """
-
-    def __init__(self, model, vocabulary: int, before_pass: Callable[[], None] = lambda: None):
-        self.model, self.vocabulary, self.before_pass = model, vocabulary, before_pass
-        self.cache, self.cached = None, 0
-
-    @torch.inference_mode()
-    def read(self, ids: list[int], last: int) -> tuple[Float[Tensor, "last V"], Pass]:
-        """Reads what is new in ids, of which it has the first `cached` already.
-
-        Returns the logits after each of the last `last` tokens, and the pass.
-        """
-        self.before_pass()
-        begun = time.perf_counter()
-        new = known(self.model, torch.tensor([ids[self.cached :]]))
-        out = self.model(input_ids=new, cache=self.cache, use_cache=True, logits_to_keep=last)
-        self.cache, self.cached = out.cache, len(ids)
-        logits = common(out.logits[0, -last:], self.vocabulary)
-        return logits, Pass(begun, (time.perf_counter() - begun) * 1000)
-
-    def keep(self, length: int) -> None:
-        """Forgets everything after the first `length` positions."""
-        if self.cached > length:
-            self.cache.crop(length - self.cached)  # a negative number: how many to remove
-            self.cached = length
 
 
 class ModelDraft(Cached):

@@ -7,11 +7,11 @@ frame of the screen, and because they change with the dark switch.
 
 import math
 
+from demos.kit.decoding import Pass, Step
 from demos.speculative_decoding.court import RULES, SIGMAS, Hearing
-from demos.speculative_decoding.drafts import Pass
 from demos.speculative_decoding.panels import COURT, PANELS
 from demos.speculative_decoding.race import MOST, Race, best_length, speedup, tokens_per_pass
-from demos.speculative_decoding.trace import Block, Drafted, Step
+from demos.speculative_decoding.trace import Block, Drafted
 
 SHOWN = 9  # tokens of two laws that the bars have room for, beside all others together
 

@@ -9,7 +9,8 @@ Letters, as in Leviathan et al. (2023)
 import statistics
 from dataclasses import dataclass
 
-from demos.speculative_decoding.trace import SpeculationTrace, Step
+from demos.kit.decoding import Step
+from demos.speculative_decoding.trace import SpeculationTrace
 
 MOST = 8  # draft lengths that are compared
 

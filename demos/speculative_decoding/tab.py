@@ -16,11 +16,13 @@ from demos.speculative_decoding.view import court_view, race_view
 from demos.speculative_decoding.widgets import race_widgets, samples_widget
 
 HERE = Path(__file__).parent
+KIT = HERE.parent / "kit"
 CODE = "\n\n\n".join(
     (
-        source_of(HERE / "algorithm.py", "speculate", "_block", "accept", "residual", "decode"),
-        source_of(HERE / "drafts.py", "Cached", "ModelDraft", "PromptLookup"),
-        source_of(HERE / "sampling.py", "Sampling", "draw"),
+        source_of(HERE / "algorithm.py", "speculate", "_block", "accept", "residual"),
+        source_of(HERE / "drafts.py", "ModelDraft", "PromptLookup"),
+        source_of(KIT / "decoding.py", "decode", "Cached"),
+        source_of(KIT / "sampling.py", "Sampling", "draw"),
     )
 )
 # Few runs at a time, so that what they measure is their own time; downloads do not hold them up.

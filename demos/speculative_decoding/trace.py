@@ -6,21 +6,8 @@ Letters, as in algorithm.py: p, q, K, r.
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from jaxtyping import Float
-from torch import Tensor
-
-from demos.speculative_decoding.drafts import Pass
-
-TOP = 20  # tokens of each law that a block keeps
-
-
-@dataclass(frozen=True)
-class Top:
-    """A law's likeliest tokens, their probabilities, and what all others have together."""
-
-    tokens: tuple[int, ...]
-    probabilities: tuple[float, ...]
-    rest: float
+from demos.kit.decoding import Pass
+from demos.kit.sampling import Top
 
 
 @dataclass(frozen=True)
@@ -106,22 +93,3 @@ class SpeculationTrace:
     @classmethod
     def of(cls, blocks: Iterable[Block]) -> "SpeculationTrace":
         return cls(tuple(blocks))
-
-
-@dataclass(frozen=True)
-class Step:
-    """One token of plain decoding, the law it was drawn from, the pass, and the whole step's time."""
-
-    token: int
-    top: Top
-    target_pass: Pass
-    begun: float
-    milliseconds: float
-
-
-def tops(laws: Float[Tensor, "n V"]) -> list[Top]:
-    """The likeliest TOP tokens of each law."""
-    values, index = laws.topk(min(TOP, laws.shape[-1]), dim=-1)
-    rest = (1 - values.sum(-1)).clamp(min=0).tolist()
-    rows = zip(index.tolist(), values.tolist(), rest, strict=True)
-    return [Top(tuple(i), tuple(v), r) for i, v, r in rows]

@@ -7,17 +7,18 @@ from typing import TypeVar
 
 import torch
 
+from demos.kit.decoding import decode
 from demos.kit.device import on_gpu
 from demos.kit.inputs import InputError
 from demos.kit.models import Loaded, load, same_tokenizer
 from demos.kit.passes import memory_for, threads_for
 from demos.kit.runs import Runs
+from demos.kit.sampling import Sampling
 from demos.kit.zoo import ModelSpec
-from demos.speculative_decoding.algorithm import SpeculationTrace, decode, speculate
+from demos.speculative_decoding.algorithm import SpeculationTrace, speculate
 from demos.speculative_decoding.controls import DRAFT, ORACLE, PAIRS, CourtSettings, Settings
 from demos.speculative_decoding.court import Hearing, hear
 from demos.speculative_decoding.race import Race
-from demos.speculative_decoding.sampling import Sampling
 
 PAUSE = 0.05  # seconds
 T = TypeVar("T")

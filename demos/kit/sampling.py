@@ -6,6 +6,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+TOP = 20  # tokens of a law that are kept
+
 
 @dataclass(frozen=True)
 class Sampling:
@@ -53,3 +55,20 @@ def draw(law: Float[Tensor, " V"], uniform: float) -> int:
     cumulative = law.double().cumsum(0)
     token = int(torch.searchsorted(cumulative, uniform * cumulative[-1], right=True))
     return min(token, int(law.nonzero()[-1]))  # rounding must not reach a token of probability 0
+
+
+@dataclass(frozen=True)
+class Top:
+    """A law's likeliest tokens, their probabilities, and what all others have together."""
+
+    tokens: tuple[int, ...]
+    probabilities: tuple[float, ...]
+    rest: float
+
+
+def tops(laws: Float[Tensor, "n V"]) -> list[Top]:
+    """The likeliest TOP tokens of each law."""
+    values, index = laws.topk(min(TOP, laws.shape[-1]), dim=-1)
+    rest = (1 - values.sum(-1)).clamp(min=0).tolist()
+    rows = zip(index.tolist(), values.tolist(), rest, strict=True)
+    return [Top(tuple(i), tuple(v), r) for i, v, r in rows]
