@@ -10,12 +10,13 @@ import gradio as gr
 import pytest
 from gradio_client import Client
 
+from demos.kit import decoding
 from demos.kit.events import answering
 from demos.kit.inputs import InputError
 from demos.kit.source import source_of
 from demos.kit.stops import StoppedError, Stops
 from demos.kit.widgets import slider
-from demos.speculative_decoding import algorithm, drafts
+from demos.speculative_decoding import algorithm
 
 ROOT = Path(__file__).parents[1]
 
@@ -35,7 +36,7 @@ def test_the_source_shown_is_the_source_that_runs():
     functions = [algorithm.accept, algorithm.residual]
     shown = source_of(path, "accept", "residual")
     assert shown == "\n\n\n".join(inspect.getsource(f).rstrip() for f in functions)
-    assert source_of(Path(drafts.__file__), "Pass").startswith("@dataclass(frozen=True)\nclass Pass:")
+    assert source_of(Path(decoding.__file__), "Pass").startswith("@dataclass(frozen=True)\nclass Pass:")
     with pytest.raises(KeyError, match="nothing"):
         source_of(path, "nothing")
 

@@ -25,7 +25,14 @@ PURE_KIT = {
     "demos.kit.zoo",
 }
 WORK_KIT = PURE_KIT | {
-    *("demos.kit.device", "demos.kit.hub", "demos.kit.models", "demos.kit.passes", "demos.kit.stops")
+    *(
+        "demos.kit.device",
+        "demos.kit.hub",
+        "demos.kit.models",
+        "demos.kit.language",
+        "demos.kit.passes",
+        "demos.kit.stops",
+    )
 }
 # Maths of the kit, torch only: every room may use it, and it uses no other part.
 MATHS_KIT = {"demos.kit.blocks", "demos.kit.decoding", "demos.kit.sampling", "demos.kit.scores"}

@@ -12,6 +12,7 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from demos.kit import passes
 from demos.kit.decoding import Cached, decode
 from demos.kit.hub import LoadError
 from demos.kit.inputs import InputError
@@ -129,7 +130,7 @@ def settings(**changes) -> controls.Settings:
 
 
 def test_work_gives_the_race_as_it_grows(monkeypatch):
-    monkeypatch.setattr(work, "PAUSE", 0.0)
+    monkeypatch.setattr(passes, "PAUSE", 0.0)
     *growing, (race, words) = work.write(settings(), Check())
     assert [len(some.speculative.blocks) for some, _ in growing] == list(range(1, len(growing) + 1))
     assert all(len(some.plain) == len(some.speculative.tokens) for some, _ in growing)
@@ -138,7 +139,7 @@ def test_work_gives_the_race_as_it_grows(monkeypatch):
     reader = AutoTokenizer.from_pretrained(POCKET / "fairy-target")
     assert "".join(words[t] for t in race.speculative.tokens) == reader.decode(race.speculative.tokens)
     assert "".join(words[t] for t in race.prompt) == controls.PROMPT
-    monkeypatch.setattr(work, "PAUSE", 1000.0)
+    monkeypatch.setattr(passes, "PAUSE", 1000.0)
     assert len(list(work.write(settings(), Check()))) == 2  # the first and the last
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import soundfile
 
 MAX_SECONDS = 30.0
+PROMPT_CHARACTERS = 20_000
 
 
 class InputError(ValueError):
@@ -149,3 +150,16 @@ def _decode_with_ffmpeg(path: Path) -> tuple[np.ndarray, int]:
     if not blocks:
         raise InputError(f"A sound with samples is expected; {path.name} has none.")
     return np.concatenate(blocks).astype(np.float64), rate
+
+
+def check_prompt(prompt: object) -> str:
+    """The prompt, if it is a text that is not empty nor very long."""
+    if not isinstance(prompt, str) or not prompt:
+        raise InputError("A prompt of at least one character is expected; got an empty one.")
+    if len(prompt) > PROMPT_CHARACTERS:
+        raise InputError(
+            f"A prompt of at most {PROMPT_CHARACTERS} characters is expected; got {len(prompt)}."
+        )
+    if any("\ud800" <= letter <= "\udfff" for letter in prompt):
+        raise InputError("A prompt of whole characters is expected; got one with half of a surrogate pair.")
+    return prompt

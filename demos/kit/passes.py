@@ -1,7 +1,9 @@
-"""Around the passes of a model: as many threads as it can use, and a sentence where memory runs out."""
+"""Around the passes of a model: its threads, a sentence where memory runs out, and when to show a state."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 import torch
 
@@ -9,6 +11,8 @@ from demos.kit.hub import LoadError
 from demos.kit.zoo import ModelSpec
 
 SMALL = 20_000_000  # parameters
+PAUSE = 0.05  # seconds
+T = TypeVar("T")
 
 
 @contextmanager
@@ -39,3 +43,23 @@ def memory_for(spec: ModelSpec) -> Iterator[None]:
         if torch.accelerator.is_available():
             torch.accelerator.empty_cache()
         raise LoadError(f"The memory for the passes of {spec.title} was expected to suffice; it ran out.")
+
+
+def on_threads(spec: ModelSpec, steps: Iterator[T]) -> Iterator[T]:
+    """The steps, each made on as many threads as a model of this size can use."""
+    while True:
+        with threads_for(spec):
+            try:
+                step = next(steps)
+            except StopIteration:
+                return
+        yield step
+
+
+def now_and_then(states: Iterator[T]) -> Iterator[T]:
+    """The first state, and then one each PAUSE seconds: more than the eye needs would only cost time."""
+    last = 0.0
+    for state in states:
+        if time.monotonic() - last >= PAUSE:
+            yield state
+            last = time.monotonic()

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from demos.kit.inputs import InputError, check_choice, check_number, check_whole
+from demos.kit.inputs import InputError, check_choice, check_number, check_prompt, check_whole
 from demos.kit.zoo import MODELS, ModelSpec
 from demos.kit.zoo import PAIRS as ZOO_PAIRS
 
@@ -14,7 +14,6 @@ PAIRS: dict[str, tuple[ModelSpec, ModelSpec]] = {
     for pair in ZOO_PAIRS
 }
 POCKET_PAIR = next(iter(PAIRS))
-MAX_CHARACTERS = 20_000
 
 # name -> lowest, highest, step, value at the start
 RANGES = {
@@ -105,17 +104,6 @@ def start(**changes: object) -> dict[str, object]:
     values = {"prompt": PROMPT, "pair": POCKET_PAIR, "source": DRAFT}
     values |= {name: RANGES[name][3] for name in RANGES if name != "samples"}
     return values | changes
-
-
-def check_prompt(prompt: object) -> str:
-    """The prompt, if it is a text that is not empty nor very long."""
-    if not isinstance(prompt, str) or not prompt:
-        raise InputError("A prompt of at least one character is expected; got an empty one.")
-    if len(prompt) > MAX_CHARACTERS:
-        raise InputError(f"A prompt of at most {MAX_CHARACTERS} characters is expected; got {len(prompt)}.")
-    if any("\ud800" <= letter <= "\udfff" for letter in prompt):
-        raise InputError("A prompt of whole characters is expected; got one with half of a surrogate pair.")
-    return prompt
 
 
 def check_temperature(value: object) -> float:

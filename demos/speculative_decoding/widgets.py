@@ -2,11 +2,11 @@
 
 import gradio as gr
 
+from demos.kit.inputs import PROMPT_CHARACTERS
 from demos.kit.offer import Offer, Offered
 from demos.kit.widgets import slider
 from demos.speculative_decoding.controls import (
     LABELS,
-    MAX_CHARACTERS,
     PROMPT,
     RANGES,
     SOURCES,
@@ -15,7 +15,7 @@ from demos.speculative_decoding.controls import (
 
 def race_widgets(offer: Offer) -> tuple[list[gr.components.Component], Offered]:
     """The settings in the order of `controls.settings_of`, and the choice of models that is among them."""
-    prompt = gr.Textbox(PROMPT, label="Prompt", lines=2, max_lines=6, max_length=MAX_CHARACTERS)
+    prompt = gr.Textbox(PROMPT, label="Prompt", lines=2, max_lines=6, max_length=PROMPT_CHARACTERS)
     source = gr.Dropdown(list(SOURCES), value=SOURCES[0], label="Who drafts")
     made = {name: _slider(name) for name in ("draft_length", "temperature")}
     with gr.Accordion("More", open=False):

@@ -1,27 +1,22 @@
 """What the page's events run: the models of the zoo on the visitor's settings."""
 
-import time
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
-from typing import TypeVar
 
 import torch
 
 from demos.kit.decoding import decode
 from demos.kit.device import on_gpu
 from demos.kit.inputs import InputError
+from demos.kit.language import prompt_ids, word
 from demos.kit.models import Loaded, load, same_tokenizer
-from demos.kit.passes import memory_for, threads_for
+from demos.kit.passes import memory_for, now_and_then, on_threads
 from demos.kit.runs import Runs
 from demos.kit.sampling import Sampling
-from demos.kit.zoo import ModelSpec
 from demos.speculative_decoding.algorithm import SpeculationTrace, speculate
 from demos.speculative_decoding.controls import DRAFT, ORACLE, PAIRS, CourtSettings, Settings
 from demos.speculative_decoding.court import Hearing, hear
 from demos.speculative_decoding.race import Race
-
-PAUSE = 0.05  # seconds
-T = TypeVar("T")
 
 Written = tuple[Race, dict[int, str]]
 RUNS: Runs[Written] = Runs(max_bytes=200_000_000, seconds=1800, size=lambda written: written[0].nbytes)
@@ -71,7 +66,7 @@ def write(settings: Settings, before_pass: Callable[[], None]) -> Iterator[Writt
                 note([step.token])
                 yield
 
-        for _ in _now_and_then(on_threads(target.spec, grow())):
+        for _ in now_and_then(on_threads(target.spec, grow())):
             yield race(False)
         yield race(True)
 
@@ -99,46 +94,11 @@ def hold_court(settings: CourtSettings, before_pass: Callable[[], None]) -> Iter
             yield tuple(hearings)
 
 
-def on_threads(spec: ModelSpec, steps: Iterator[T]) -> Iterator[T]:
-    """The steps, each made on as many threads as a model of this size can use."""
-    while True:
-        with threads_for(spec):
-            try:
-                step = next(steps)
-            except StopIteration:
-                return
-        yield step
-
-
-def _now_and_then(states: Iterator[T]) -> Iterator[T]:
-    """The first state, and then one each PAUSE seconds: more than the eye needs would only cost time."""
-    last = 0.0
-    for state in states:
-        if time.monotonic() - last >= PAUSE:
-            yield state
-            last = time.monotonic()
-
-
 def check_pair(target: Loaded, draft: Loaded) -> None:
     """Raises InputError where the two do not share a tokenizer."""
     difference = same_tokenizer(target.reader, draft.reader)
     if difference:
         raise InputError(f"Draft and target must have the same tokenizer: {difference}")
-
-
-def prompt_ids(target: Loaded, prompt: str) -> torch.Tensor:
-    """The prompt's ids [1, T]. Raises InputError where they are more than the target's context."""
-    ids = target.reader(prompt, return_tensors="pt")["input_ids"]
-    context = target.model.config.max_position_embeddings
-    if not 1 <= ids.shape[1] <= context:
-        raise InputError(f"The prompt must have 1 to {context} tokens; got {ids.shape[1]}.")
-    return ids
-
-
-def word(tokenizer, token: int) -> str:
-    """A token as text; a part of a character, which is no text by itself, as its bytes."""
-    text = tokenizer.decode([token])
-    return "⟨" + tokenizer.convert_ids_to_tokens(token) + "⟩" if "�" in text else text
 
 
 @torch.inference_mode()
