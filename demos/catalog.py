@@ -5,6 +5,7 @@ A new topic is a folder with a `TOPIC` in its tab.py, and its line here.
 
 from demos.clip import tab as clip
 from demos.kit.topic import Topic
+from demos.quantization import tab as quantization
 from demos.speculative_decoding import tab as speculative_decoding
 from demos.speech_features import tab as speech_features
 from demos.vision_transformer import tab as vision_transformer
@@ -31,13 +32,7 @@ TOPICS = (
         DECODING,
         "Exact attention computed tile by tile, so that the big matrix is never written down.",
     ),
-    Topic(
-        "quantization",
-        "Quantization",
-        "Quantization",
-        COMPRESSION,
-        "The same weights in 16, 8 or 4 bits: where the error is, and what the text loses.",
-    ),
+    quantization.TOPIC,
     Topic(
         "pruning",
         "Pruning and Sheared LLaMA",

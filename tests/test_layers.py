@@ -10,9 +10,18 @@ import pytest
 ROOT = Path(__file__).parents[1]
 DEMOS = ROOT / "demos"
 TOPICS = [p for p in DEMOS.iterdir() if p.is_dir() and p.name not in ("kit", "__pycache__")]
-SCREEN = {"tab", "view", "widgets", "handlers", "questions"}  # may import gradio
-PAGE = {"figures", "words", "controls", "panels"}  # may import the kit's pure parts
-WORK = {"work"}  # runs the models: may import all of the kit that is no screen
+SCREEN = {
+    "tab",
+    "view",
+    "widgets",
+    "handlers",
+    "questions",
+    "whole",
+    "effects",
+    "pictures",
+}  # may import gradio
+PAGE = {"figures", "charts", "words", "controls", "panels"}  # may import the kit's pure parts
+WORK = {"work", "trials"}  # runs the models: may import all of the kit that is no screen
 PURE_KIT = {
     *(
         "demos.kit.collection",
@@ -20,6 +29,8 @@ PURE_KIT = {
         "demos.kit.images",
         "demos.kit.inputs",
         "demos.kit.pack",
+        "demos.kit.comparing",
+        "demos.kit.regions",
         "demos.kit.runs",
     ),
     "demos.kit.zoo",
@@ -35,8 +46,15 @@ WORK_KIT = PURE_KIT | {
     )
 }
 # Maths of the kit, torch only: every room may use it, and it uses no other part.
-MATHS_KIT = {"demos.kit.blocks", "demos.kit.decoding", "demos.kit.sampling", "demos.kit.scores"}
+MATHS_KIT = {
+    "demos.kit.blocks",
+    "demos.kit.decoding",
+    "demos.kit.sampling",
+    "demos.kit.scores",
+    "demos.kit.pairs",
+}
 PICTURES = {"PIL"}  # for those that hand a visitor's picture on
+FILES = {"safetensors"}  # for those that weigh what is stored
 MATHS = {"numpy", "scipy", "torch", "librosa", "soxr", "jaxtyping"}
 MODULES = [path for topic in TOPICS for path in topic.glob("*.py") if path.stem != "__init__"]
 
@@ -76,7 +94,7 @@ def test_imports_run_one_way(path):
             assert own or name in PURE_KIT | MATHS_KIT or name.split(".")[0] in MATHS | PICTURES, name
         elif path.stem in WORK:
             assert own not in SCREEN | PAGE - {"controls"}
-            assert own or name in WORK_KIT | MATHS_KIT or name.split(".")[0] in MATHS | PICTURES, name
+            assert own or name in WORK_KIT | MATHS_KIT or name.split(".")[0] in MATHS | PICTURES | FILES, name
         else:
             assert own not in SCREEN | PAGE | WORK
             assert own or name in MATHS_KIT or name.split(".")[0] in MATHS, name

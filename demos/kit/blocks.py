@@ -3,8 +3,9 @@
 Letters: X [n, in], what a matrix reads, one row for each position; Y = X Wᵀ.
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 
 import torch
@@ -62,26 +63,43 @@ def _holds_matrix(module: nn.Module) -> bool:
 
 @contextmanager
 def reading(modules: dict[str, nn.Module]) -> Iterator[dict[str, list[Tensor]]]:
-    """While the block runs, what each module reads is kept, as [n, in] for each pass."""
+    """While the block runs, what each module reads in this thread is kept, as [n, in] for each pass."""
     read: dict[str, list[Tensor]] = {name: [] for name in modules}
 
     def keep(name: str):
-        def hook(_, inputs, options):
+        def hook(inputs: tuple, options: dict) -> None:
             x = inputs[0] if inputs else options["input"]
             read[name].append(x.detach().reshape(-1, x.shape[-1]))
 
         return hook
 
-    handles = [module.register_forward_pre_hook(keep(n), with_kwargs=True) for n, module in modules.items()]
-    try:
+    with ExitStack() as hooks:
+        for name, module in modules.items():
+            hooks.enter_context(_before(module, keep(name)))
         yield read
+
+
+@contextmanager
+def _before(module: nn.Module, does: Callable[[tuple, dict], None]) -> Iterator[None]:
+    """While the block runs, `does` sees what the module is given, before each of its passes in this thread.
+
+    In this thread alone: the model is shared, and another visitor's pass is not to be seen nor ended.
+    """
+    mine = threading.get_ident()
+
+    def hook(_, inputs, options):
+        if threading.get_ident() == mine:
+            does(inputs, options)
+
+    handle = module.register_forward_pre_hook(hook, with_kwargs=True)
+    try:
+        yield
     finally:
-        for handle in handles:
-            handle.remove()
+        handle.remove()
 
 
 class _ReachedError(Exception):
-    """The first layer was reached: its input is known, and the rest of the pass is not needed."""
+    """What was to be seen was reached: its input is known, and the rest of the pass is not needed."""
 
 
 @torch.no_grad()
@@ -92,7 +110,7 @@ def walk(model: nn.Module, batches: Sequence[dict[str, Tensor]]) -> Iterator[tup
     runs once more, so that the next one is shown what it will read after the change (Frantar et al. 2023).
     """
     prefix, layers = stack(model)
-    states = [_first(model, layers[0], batch) for batch in batches]
+    states = [_first(model, layers[0], batch) for batch in _fresh(model, batches)]
     for n, layer in enumerate(layers):
         modules = {
             f"{prefix}.{n}.{kind}": module for kind, module in layer.named_modules() if _holds_matrix(module)
@@ -106,23 +124,37 @@ def walk(model: nn.Module, batches: Sequence[dict[str, Tensor]]) -> Iterator[tup
             states[i] = (after[0] if isinstance(after, tuple) else after, inputs, options)
 
 
+@torch.no_grad()
+def inputs_of(model: nn.Module, name: str, batches: Sequence[dict[str, Tensor]]) -> Float[Tensor, "n in"]:
+    """X of one matrix, in the model as it is; no pass goes further than to that matrix."""
+    module = model.get_submodule(name)
+    read = [_given(model, module, batch)[0][0] for batch in _fresh(model, batches)]
+    return torch.cat([x.reshape(-1, x.shape[-1]) for x in read])
+
+
+def _fresh(model: nn.Module, batches: Sequence[dict[str, Tensor]]) -> list[dict[str, Tensor]]:
+    """Without a cache of keys and values, in which a layer's second run would read those of its first."""
+    caches = getattr(getattr(model, "config", None), "use_cache", False)
+    return [{**batch, "use_cache": False} if caches else batch for batch in batches]
+
+
 def _first(model: nn.Module, layer: nn.Module, batch: dict[str, Tensor]) -> tuple[Tensor, tuple, dict]:
     """What the first layer is given for a batch: its hidden states, and its other inputs."""
-    given = []
-
-    def stop(_, inputs, options):
-        given.append((inputs, options))
-        raise _ReachedError
-
-    handle = layer.register_forward_pre_hook(stop, with_kwargs=True)
-    try:
-        model(**batch)
-    except _ReachedError:
-        pass
-    finally:
-        handle.remove()
-    inputs, options = given[0]
+    inputs, options = _given(model, layer, batch)
     if inputs:
         return inputs[0], inputs[1:], options
     options = dict(options)
     return options.pop("hidden_states"), (), options
+
+
+def _given(model: nn.Module, module: nn.Module, batch: dict[str, Tensor]) -> tuple[tuple, dict]:
+    """What the module is given in a pass of the batch, which ends there."""
+    given = []
+
+    def stop(inputs: tuple, options: dict) -> None:
+        given.append((inputs, options))
+        raise _ReachedError
+
+    with _before(module, stop), suppress(_ReachedError):
+        model(**batch)
+    return given[0]

@@ -4,7 +4,7 @@ Letters: p, the full model's law of the next token; q, the changed model's. Loss
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import torch
@@ -64,17 +64,49 @@ def score(
             [
                 -log_q.gather(-1, after).double().sum(),
                 -log_p.gather(-1, after).double().sum(),
-                # 0 ln 0 is 0, and a rounding below 0 is none.
-                torch.where(log_p > -torch.inf, log_p.exp() * (log_p - log_q), 0.0).double().sum(),
+                _divergence(log_p, log_q),
                 (log_q.argmax(-1) == log_p.argmax(-1)).double().sum(),
             ]
         ).cpu()
         tokens += after.numel()
         loss, full_loss, divergence, same = (sums / tokens).tolist()
-        yield Score(tokens, loss, full_loss, max(divergence, 0.0), same)
+        yield Score(tokens, loss, full_loss, max(divergence, 0.0), same)  # no rounding below 0
 
 
 def _log_law(model, ids: Int[Tensor, "n T"]) -> Tensor:
     """The log-probabilities of the token after each but the last, [n, T-1, V] in float32."""
     logits = model(input_ids=ids.to(model.device), use_cache=False).logits[:, :-1]
     return logits.float().log_softmax(-1)
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """Two classifiers on the same pictures, `pictures` of them so far.
+
+    divergence: mean of KL(p || q) of their answers. same: share of pictures with the same answer.
+    """
+
+    pictures: int
+    divergence: float
+    same: float
+
+
+@torch.inference_mode()
+def agree(
+    changed, full, batches: Iterable[dict[str, Tensor]], before_pass: Callable[[], None] = lambda: None
+) -> Iterator[Agreement]:
+    """How alike the answers are over all batches so far. changed, full: classifiers of transformers."""
+    sums, pictures = torch.zeros(2, dtype=torch.float64), 0
+    for batch in batches:
+        before_pass()
+        log_q, log_p = (model(**batch).logits.float().log_softmax(-1) for model in (changed, full))
+        divergence = _divergence(log_p, log_q)
+        sums += torch.stack([divergence, (log_q.argmax(-1) == log_p.argmax(-1)).double().sum()]).cpu()
+        pictures += len(log_p)
+        divergence, same = (sums / pictures).tolist()
+        yield Agreement(pictures, max(divergence, 0.0), same)
+
+
+def _divergence(log_p: Tensor, log_q: Tensor) -> Tensor:
+    """Sum of KL(p || q) over all places. 0 ln 0 is 0."""
+    return torch.where(log_p > -torch.inf, log_p.exp() * (log_p - log_q), 0.0).double().sum()

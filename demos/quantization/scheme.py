@@ -30,6 +30,7 @@ class Scheme:
     input reaches the threshold stay float16; "gptq", "awq".
     scale_bits: what a scale is stored in: 16 float16, 32 float32, 8 a power of two (E8M0).
     double: the scales are themselves quantized (QLoRA).
+    threshold: of outliers, the |input| from which a column stays float16.
     Raises ValueError for what does not go together.
     """
 
@@ -41,6 +42,7 @@ class Scheme:
     method: Method = "nearest"
     scale_bits: Literal[8, 16, 32] = 16
     double: bool = False
+    threshold: float = 6.0
 
     def __post_init__(self) -> None:
         allowed = {"float16": (16,), "bfloat16": (16,), "absmax": (2, 3, 4, 8), "zero-point": (2, 3, 4, 8)}

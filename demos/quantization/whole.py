@@ -1,0 +1,110 @@
+"""What the page's events do with a whole model: its map, single schemes, and the curve of all schemes."""
+
+import gradio as gr
+
+from demos.kit.asked import field
+from demos.kit.inputs import InputError
+from demos.kit.later import Later
+from demos.kit.stops import StoppedError
+from demos.quantization import controls
+from demos.quantization.handlers import stoppable
+from demos.quantization.scheme import SCHEMES
+
+# These need torch, which the app's start does not wait for.
+work = Later("demos.quantization.work")
+trials = Later("demos.quantization.trials")
+figures = Later("demos.quantization.figures")
+charts = Later("demos.quantization.charts")
+words = Later("demos.quantization.words")
+
+
+def measure(model, scheme, matrix, sequences, threshold, shown, request: gr.Request):
+    """The whole model in the scheme, but for the matrices to which the map gives another.
+
+    Yields the map and the sentence about it, each time with what is known so far.
+    """
+    others = controls.others_of(shown)
+    plan = controls.plan_of(model, scheme, sequences, threshold, others)
+    with stoppable(model, request) as check:
+        state = None
+        try:
+            for _, state in work.SCORES.stream(plan, lambda: work.measure(plan, check)):
+                yield _map(plan, state, matrix), _measured(state)
+        except StoppedError:
+            stopped = "Stopped." if state is None else f"Stopped after {len(state.cells)} matrices."
+            yield gr.skip(), stopped
+
+
+def _map(plan, state, matrix):
+    others = dict(plan.others)
+    cells = {c.matrix.name: (c.noise, _short(others.get(c.matrix.name), plan)) for c in state.cells}
+    kept = {m.name for m in state.others}
+    told = "" if state.done else f"{len(cells)} of {len(state.matrices) - len(kept)} matrices"
+    return figures.model_map(cells, state.matrices, kept, matrix, told, others)
+
+
+def _short(own, plan):
+    """What a cell of the map says of its scheme, where it has one of its own."""
+    return "" if own in (None, plan.scheme) else f"{SCHEMES[own].bits} bit"
+
+
+def _measured(state):
+    bits = state.bits if state.cells else float("nan")
+    nbytes = sum(cell.nbytes for cell in state.cells)
+    said = words.measured(state.score, bits, nbytes, len(state.others), state.done)
+    return said + words.fallbacks([cell.scheme for cell in state.cells])
+
+
+def pick(shown, does, scheme):
+    """A click on the map: the matrix to show, or the map with another scheme for that matrix."""
+    try:
+        row, column = field(shown, "chosen")
+        name = field(shown, "names")[row][column]
+    except (TypeError, ValueError, IndexError) as error:
+        raise InputError("A cell of the map is expected; got none.") from error
+    if controls.check_choice("What a click does", does, controls.CLICKS) == controls.SHOW:
+        return shown, name
+    others = dict(shown.get("others", {}))
+    given = controls.KEEP if does == controls.SPARE else scheme
+    if others.get(name) == given:
+        del others[name]  # a second click takes it back
+    else:
+        others[name] = given
+    cell = {"value": None, "text": "", "mark": "full" if given == controls.KEEP else "own"}
+    grid = [list(cells) for cells in shown["cells"]]
+    grid[row][column] = cell | ({} if name in others else {"mark": ""})
+    told = f"{len(others)} matrices have a scheme of their own: measure the model again to see."
+    return {**shown, "cells": grid, "others": others, "told": told}, gr.skip()
+
+
+def clear(shown):
+    """The map without schemes of single matrices."""
+    return {
+        **(shown or {}),
+        "others": {},
+        "told": "All have the scheme above: measure again.",
+    }
+
+
+def sweep(model, scheme, matrix, sequences, threshold, request: gr.Request):
+    """Perplexity against bits of every scheme. Yields the curve as it grows."""
+    plan = controls.plan_of(model, scheme, sequences, threshold, {})
+    trials.writer(plan.model)
+    with stoppable(model, request) as check:
+        points = {}
+        try:
+            for points in work.sweep(plan, tuple(SCHEMES), check):
+                yield (_curve(points, plan),)
+        except StoppedError:
+            yield (_curve(points, plan, stopped=True),)
+
+
+def _curve(points, plan, stopped=False):
+    full = next(iter(points.values())).score.full_perplexity if points else None
+    shown = {
+        name: (at.bits, at.score.perplexity, f"KL {at.score.divergence:.3g} nats")
+        for name, at in points.items()
+    }
+    done = len(points) == len(SCHEMES)
+    told = "" if done else f"{'Stopped after ' if stopped else ''}{len(points)} of {len(SCHEMES)} schemes"
+    return charts.curve(shown, full, told, plan.scheme, done or stopped)
