@@ -10,7 +10,7 @@ import gradio as gr
 import pytest
 from gradio_client import Client
 
-from demos.kit import decoding
+from demos.kit import decoding, passes
 from demos.kit.events import answering
 from demos.kit.inputs import InputError
 from demos.kit.source import source_of
@@ -39,6 +39,16 @@ def test_the_source_shown_is_the_source_that_runs():
     assert source_of(Path(decoding.__file__), "Pass").startswith("@dataclass(frozen=True)\nclass Pass:")
     with pytest.raises(KeyError, match="nothing"):
         source_of(path, "nothing")
+
+
+def test_states_are_thinned_but_the_last_is_shown(monkeypatch):
+    assert list(passes.to_the_last(iter(()))) == []
+    monkeypatch.setattr(passes, "PAUSE", 1000.0)
+    assert list(passes.to_the_last(iter("abcd"))) == ["a", "d"]
+    assert list(passes.to_the_last(iter("a"))) == ["a"]
+    assert list(passes.now_and_then(iter("abcd"))) == ["a"]
+    monkeypatch.setattr(passes, "PAUSE", 0.0)
+    assert list(passes.to_the_last(iter("abcd"))) == [*"abcd"] == list(passes.now_and_then(iter("abcd")))
 
 
 def test_a_stop_reaches_every_run_of_its_session_and_no_other():

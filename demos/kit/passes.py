@@ -63,3 +63,15 @@ def now_and_then(states: Iterator[T]) -> Iterator[T]:
         if time.monotonic() - last >= PAUSE:
             yield state
             last = time.monotonic()
+
+
+def to_the_last(states: Iterator[T]) -> Iterator[T]:
+    """The same, and the last state whenever it comes."""
+    last = -PAUSE
+    waiting: list[T] = []
+    for state in states:
+        waiting = [state]
+        if time.monotonic() - last >= PAUSE:
+            yield waiting.pop()
+            last = time.monotonic()
+    yield from waiting

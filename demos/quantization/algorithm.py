@@ -97,6 +97,14 @@ class QuantTrace:
         """Root mean square of the error of the weights that read each input."""
         return torch.linalg.vector_norm(self.error, dim=0) / self.error.shape[0] ** 0.5
 
+    @property
+    def error_per_group(self) -> Float[Tensor, " groups"] | None:
+        """Root mean square of the error of each group's place in the rows; None where rows are not groups."""
+        size = self.scheme.size
+        if not size or self.error.shape[1] % size:
+            return None
+        return self.error.unflatten(1, (-1, size)).square().mean((0, 2)).sqrt()
+
 
 @torch.no_grad()
 def quantize(

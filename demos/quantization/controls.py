@@ -22,7 +22,7 @@ KEEP = "leave it at full precision"
 # name -> label, lowest, highest, step, value at the start
 RANGES = {
     "sequences": ("Calibration sequences", 1, 128, 1, 32),
-    "threshold": ("LLM.int8: inputs from here are outliers", 0, 20, 0.5, 6),
+    "threshold": ("Inputs from here are outliers (LLM.int8: 6)", 0, 20, 0.5, 6),
     "temperature": ("Temperature (0: greedy)", 0, 2, 0.05, 0),
     "seed": ("Seed", 0, 9999, 1, 1),
     "tokens": ("Tokens to write", 8, 200, 1, 60),

@@ -28,8 +28,8 @@ class Run(Protocol):
 
     trace: QuantTrace
     matrix: Matrix
-    typical: Tensor
     largest: Tensor
+    outliers: Tensor
 
 
 def maps(
@@ -64,7 +64,7 @@ def maps(
         | {"digits": looks[name][2]}
         for name, title in MAPS.items()
     ]
-    marked = [] if trace.outliers is None else torch.nonzero(trace.outliers)[:, 0].tolist()
+    marked = torch.nonzero(seen.outliers)[:, 0].tolist()
     facts = {"panels": panels, "key": key, "marked_columns": marked, "marked_rows": []}
     facts |= {"labels": {"row": "output", "column": "input"}}
     facts |= {"chosen": list(chosen)} if chosen else {}
@@ -81,16 +81,15 @@ def profile(seen: Run) -> dict:
         shown = shown - float(trace.zero_points.float().mean())
     most = float(units.abs().max()) or 1.0
     counts, edges = np.histogram(units.cpu().numpy(), BINS, (-most, most))
-    marked = torch.zeros(trace.codes.shape[1]) if trace.outliers is None else trace.outliers.float()
     return {
         "counts": counts.tolist(),
         "edges": [float(edges[0]), float(edges[-1])],
         "levels": shown.tolist() if len(shown) <= FEW else [],
         "rows": _thin(trace.error_per_row),
         "columns": _thin(trace.error_per_column),
-        "inputs": _thin(seen.typical),
+        "groups": [] if (groups := trace.error_per_group) is None else _thin(groups),
         "largest": _thin(seen.largest),
-        "outliers": _thin(marked),
+        "outliers": _thin(seen.outliers),
         "size": list(trace.codes.shape),
         "unit": "the largest weight" if trace.scheme.format in FLOATS else "its scale",
     }

@@ -58,16 +58,20 @@ const draw = () => {
   // The inputs have another unit: their greatest value fills the height.
   steps(c, D.largest.map(v => (v / input) * reach), columns, C.sky);
   steps(c, D.columns, columns, C.vermilion);
+  steps(c, D.groups, columns, C.green);
   c.clip(g => {
     g.fillStyle = C.purple;
     D.outliers.forEach((on, i) => {
       if (on) g.fillRect(c.sx(((i + 0.5) / D.outliers.length) * columns) - 1, c.top, 2, 8);
     });
   });
-  const marked = D.outliers.some(Boolean) ? ' Purple ticks: outlier channels, kept in 16 bits.' : '';
-  element.querySelector('.told').textContent =
-    `Vermilion lines, left: ${D.levels.length || 'too many to draw'} levels. Right: vermilion the error, ` +
-    `sky blue the largest |input| of each channel (up to ${format(input)}).${marked}`;
+  const number = D.outliers.filter(Boolean).length;
+  element.querySelector('.told').textContent = [
+    `Left: vermilion lines are the ${D.levels.length || 'levels, too many to draw'}${D.levels.length ? ' levels' : ''}.`,
+    `Right: vermilion the error of each channel,${D.groups.length ? ' green that of its group,' : ''}`,
+    `sky blue its largest |input| (up to ${format(input)}).`,
+    number ? 'Purple ticks: outlier channels, whose inputs reach the threshold.' : '',
+  ].join(' ');
   say('columns', `Error of each input channel, at most ${format(reach)}, and its largest input, up to ${format(input)}`);
 };
 const load = () => {

@@ -56,7 +56,7 @@ def build(kept: gr.BrowserState) -> None:
         go, *_, halt = on[name]
         go.click(api_name=f"quantization_{name}", **does, **QUIET, **MODELS)
         if first:
-            getattr(view, f"stage{n}")(**does, **PRIVATE, **QUIET, **MODELS)
+            getattr(view, f"stage{n}")(trigger_mode="always_last", **does, **PRIVATE, **QUIET, **MODELS)
         halt.click(handlers.stop, queue=False, **PRIVATE, **QUIET)
 
     event("measure", 3, whole.measure, [*base, on["map"]], [on["map"], on["score"]])

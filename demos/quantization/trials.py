@@ -13,7 +13,7 @@ from demos.kit.inputs import InputError
 from demos.kit.language import prompt_ids, sequences, word
 from demos.kit.models import load
 from demos.kit.pairs import Pair, continue_both
-from demos.kit.passes import memory_for, now_and_then, threads_for
+from demos.kit.passes import memory_for, threads_for, to_the_last
 from demos.kit.runs import Runs
 from demos.kit.sampling import Sampling
 from demos.kit.scores import Score, score
@@ -58,7 +58,7 @@ def write(plan: Plan, reading: Reading, check: Check) -> Iterator[Written]:
             seed=reading.seed,
             before_pass=check,
         )
-        for pair in now_and_then(pairs):
+        for pair in to_the_last(pairs):
             tokens = [token for side in (pair.full, pair.changed) for token, _ in side]
             tokens += pair.parting.tokens if pair.parting else ()
             words.update({token: word(loaded.reader, token) for token in {*tokens} - {*words}})

@@ -5,7 +5,6 @@ const $ = q => element.querySelector(q);
 const chart = new Chart($('canvas')),
   slider = $('.place');
 let D = null,
-  key = null,
   at = null; // a place of the line, or null: the weight itself
 
 const node = (tag, text, cls) => {
@@ -70,11 +69,6 @@ const draw = () => {
     g.arc(from, high, 6, 0, 7);
     g.fill();
     g.fillRect(to - 5, low - 5, 10, 10);
-    g.fillStyle = chart.ink;
-    g.textBaseline = 'middle';
-    g.textAlign = from > (chart.left + chart.right) / 2 ? 'right' : 'left';
-    const side = g.textAlign === 'left' ? 12 : -12;
-    g.fillText('● the weight → ■ its level; numbers: codes', from + side, high);
   });
   const lost = back - weight,
     zero = D.zero === null ? '' : ` + ${D.zero}`;
@@ -92,7 +86,7 @@ const draw = () => {
     }),
   );
   $('.which').textContent =
-    `Row ${D.row}, column ${D.column}` + (at === null ? '' : ': a weight moved along the line');
+    `Row ${D.row}, column ${D.column}${at === null ? '' : ', moved along the line'}: ● the weight → ■ its level`;
   $('.itself').disabled = at === null;
   slider.value = at === null ? nearest(D.weight) : at;
   slider.setAttribute('aria-valuetext', `weight ${format(weight)}, code ${now().code}, back ${format(back)}`);
@@ -105,11 +99,17 @@ $('.itself').addEventListener('click', () => {
   at = null;
   draw();
 });
-const FIRST = { 3: 'stage3', 4: 'stage4', 5: 'stage5', 6: 'stage6' }; // each has a first result of its own
+// Stages whose picture is about another run than the one above: they ask for theirs once they are seen.
+const ASKS = { 3: 'stage3', 4: 'stage4', 5: 'stage5', 6: 'stage6' };
+let stale = new Set(),
+  open = 1;
+const ask = () => {
+  if (stale.delete(open)) trigger(ASKS[open]);
+};
 const choose = stages(element, stage => {
+  open = stage;
   draw();
-  if (FIRST[stage]) trigger(FIRST[stage]);
-  delete FIRST[stage];
+  ask();
 });
 const load = () => {
   const value = props.value;
@@ -117,8 +117,11 @@ const load = () => {
   D = value.number;
   at = null;
   slider.max = D.places.length - 1;
-  element.firstElementChild.dataset.run = value.key;
   draw();
+  if (value.key === element.firstElementChild.dataset.run) return;
+  element.firstElementChild.dataset.run = value.key;
+  stale = new Set([3, 4, 5, 6]);
+  ask();
 };
 watch('value', load);
 redraw(element, draw);

@@ -10,10 +10,11 @@ from torch import Tensor
 from demos.kit.blocks import Matrix
 from demos.kit.scores import Agreement, Score
 from demos.quantization.algorithm import QuantTrace
+from demos.quantization.controls import Settings
 from demos.quantization.number import Number
 from demos.quantization.rounding import round_nearest
 from demos.quantization.saving import Form
-from demos.quantization.scheme import FLOATS, INT4_ABSMAX, INT8_ABSMAX, Scheme
+from demos.quantization.scheme import INT4_ABSMAX, INT8_ABSMAX, Scheme
 
 RATIOS = {"two": 2, "eighteen": 18, "many": 256}  # of the errors, by the lesson's answers
 
@@ -22,9 +23,11 @@ RATIOS = {"two": 2, "eighteen": 18, "many": 256}  # of the errors, by the lesson
 class Run(Protocol):
     """What the sentences need of `work.Seen`."""
 
+    settings: Settings
     trace: QuantTrace
     matrix: Matrix
     largest: Tensor
+    outliers: Tensor
     lost: float
     read: int
 
@@ -33,7 +36,7 @@ def caption(seen: Run, shown: tuple[int, int]) -> str:
     """shown: cells of the maps, down and across."""
     trace, matrix = seen.trace, seen.matrix
     rows, columns = trace.codes.shape
-    kept = 0 if trace.outliers is None else int(trace.outliers.sum())
+    reached = int(seen.outliers.sum())
     lines = [
         f"**{matrix.name}**, {rows} × {columns} weights as **{trace.scheme.name}**: "
         f"**{trace.bits_per_weight:.3f} bits** of a weight with all that is stored, {trace.nbytes:,} bytes. "
@@ -41,11 +44,11 @@ def caption(seen: Run, shown: tuple[int, int]) -> str:
         f"Of the power of this matrix's outputs {percent(seen.lost)} is lost, on {seen.read:,} inputs "
         "of the calibration text.",
     ]
-    if trace.outliers is not None:
-        lines.append(
-            f"{kept} of {columns} input channels reach the threshold of {trace.scheme.threshold:g} somewhere "
-            f"(the largest input is {float(seen.largest.max()):.1f}) and stay in 16 bits."
-        )
+    stay = " and stay in 16 bits" if trace.outliers is not None else ""
+    lines.append(
+        f"{reached} of {columns} input channels are outliers: they reach {seen.settings.threshold:g} "
+        f"somewhere{stay}; the largest input is {float(seen.largest.max()):.1f}."
+    )
     if trace.searched is not None:
         best = min(trace.searched, key=lambda pair: pair[1])
         none = next(loss for r, loss in trace.searched if r == 0)
@@ -171,6 +174,15 @@ def weighed(forms: Sequence[Form]) -> str:
             f"\nFastest here: **{fastest}**, slowest **{slowest}**, "
             f"{timed[slowest] / timed[fastest]:.1f} times its time."
         )
+    eight, four = (timed.get(f"int{bits}, torch's kernel") for bits in (8, 4))
+    if eight and four:
+        why = (
+            "it reads fewer bytes, and unpacks two codes of each" if four > eight else "it reads fewer bytes"
+        )
+        lines.append(
+            f"The kernel of 4 bits takes {four / eight:.2f} times the time of that of 8: {why}. The less a "
+            "model waits for its memory, the less fewer bytes help."
+        )
     return "\n".join(lines)
 
 
@@ -199,10 +211,6 @@ def _tex(value: float) -> str:
 def _power(value: float) -> str:
     mantissa, exponent = f"{value:.3e}".split("e")
     return f"{mantissa}\\cdot10^{{{int(exponent)}}}"
-
-
-def is_float(trace: QuantTrace) -> bool:
-    return trace.scheme.format in FLOATS
 
 
 def worst(trace: QuantTrace) -> tuple[int, int]:

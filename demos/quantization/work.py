@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from demos.kit.blocks import Matrix, inputs_of, matrices, weight_of
@@ -14,12 +14,13 @@ from demos.kit.gallery import emoji_picture
 from demos.kit.inputs import InputError
 from demos.kit.language import sequences
 from demos.kit.models import Loaded, load
-from demos.kit.passes import memory_for, now_and_then
+from demos.kit.passes import memory_for, to_the_last
 from demos.kit.runs import Runs
 from demos.kit.scores import Agreement, Score, agree, score
 from demos.kit.zoo import TEXT
 from demos.quantization.algorithm import QuantTrace, quantize
 from demos.quantization.controls import CHOICES, KEEP, Plan, Settings, scheme_of
+from demos.quantization.llm_int8 import outlier_columns
 from demos.quantization.network import fallback, output_error, requantize
 from demos.quantization.packing import pack_trace
 
@@ -35,15 +36,15 @@ Check = Callable[[], None]
 class Seen:
     """One matrix in one scheme, and what it does on `read` vectors of the calibration text.
 
-    typical, largest: mean and greatest |x| of each input. lost: the part of the outputs' power that is lost.
-    names: of all matrices of the model.
+    largest: greatest |x| of each input channel. outliers: the channels where it reaches the threshold. lost:
+    the part of the outputs' power that is lost. names: of all matrices of the model.
     """
 
     settings: Settings
     matrix: Matrix
     trace: QuantTrace
-    typical: Float[Tensor, " in"]
     largest: Float[Tensor, " in"]
+    outliers: Bool[Tensor, " in"]
     lost: float
     read: int
     names: tuple[str, ...]
@@ -125,8 +126,8 @@ def see(settings: Settings) -> Seen:
             except ValueError as error:
                 raise InputError(f"{matrix.name} cannot be written so. {error}") from error
             lost = output_error(weight, trace.dequantized, x)
-            typical, largest = x.abs().mean(0), x.abs().amax(0)
-        return Seen(settings, matrix, trace, typical, largest, lost, len(x), tuple(found))
+            outliers, largest = outlier_columns(x, weight, settings.threshold), x.abs().amax(0)
+        return Seen(settings, matrix, trace, largest, outliers, lost, len(x), tuple(found))
 
 
 def batches(loaded: Loaded, part: str, count: int) -> list[dict[str, Tensor]]:
@@ -181,7 +182,7 @@ def measure(plan: Plan, check: Check) -> Iterator[Measured]:
     """The plan's model as it is made and then read. Raises InputError, LoadError."""
     spec = CHOICES[plan.model][0]
     with memory_for(spec), load(spec) as loaded:
-        yield from now_and_then(_measured(loaded, plan, check))
+        yield from to_the_last(_measured(loaded, plan, check))
 
 
 def _measured(loaded: Loaded, plan: Plan, check: Check) -> Iterator[Measured]:
