@@ -59,6 +59,16 @@ WATCH_WORDS = """([from, event, words]) => { window.took = [];
       channel.port2.postMessage(0); };
     requestAnimationFrame(look);
   }, true); }"""
+# From the press or the slider's number to the frame that shows another run.
+WATCH_RUN = """([from, event, shown]) => { window.took = [];
+  document.querySelector(from).addEventListener(event, event => {
+    const run = () => document.querySelector(shown)?.dataset.run, before = run(), t = event.timeStamp;
+    const look = () => { if (run() === before) return requestAnimationFrame(look);
+      const channel = new MessageChannel();
+      channel.port1.onmessage = () => window.took.push(performance.now() - t);
+      channel.port2.postMessage(0); };
+    requestAnimationFrame(look);
+  }, true); }"""
 TOKEN_SLACK = 150  # milliseconds that the first token may come after an empty event
 
 
@@ -152,6 +162,28 @@ def slide(page: Page, slider: str, words: str) -> float:
     return statistics.median(page.evaluate("window.took"))
 
 
+def another_run(page: Page) -> float:
+    """Maps of a run that is not kept: another threshold each time."""
+    field = "#quantization input[type=number][aria-label*='outliers']"
+    page.click("#quantization-stage-2")
+    page.locator("#quantization button.label-wrap", has_text="More").click()
+    page.wait_for_selector(field)
+    page.evaluate(WATCH_RUN, [field, "input", ".gb-heat"])
+    for n in range(20):
+        page.locator(field).fill(str(7 + n / 4))
+        page.wait_for_function(f"window.took.length > {n}")
+        page.wait_for_timeout(150)
+    return statistics.median(page.evaluate("window.took"))
+
+
+def same_payload(page: Page) -> float:
+    page.evaluate(WATCH_RUN, ["#press", "click", "#view [data-run]"])
+    for n in range(20):
+        page.click("#press")
+        page.wait_for_function(f"window.took.length > {n}")
+    return statistics.median(page.evaluate("window.took"))
+
+
 def empty_event(page: Page) -> float:
     page.evaluate(WATCH_EVENT)
     for n in range(40):
@@ -221,6 +253,16 @@ def rows() -> Iterator[Row]:
         page.wait_for_timeout(1000)
         what = "another exp(t) to changed matrix"
         yield Row(what, "an empty Gradio event", temperature(page), empty_event(other), "ms", 2.0)
+        page.goto(f"{app.url}?topic=quantization")
+        page.wait_for_selector("#quantization-view [data-run]")
+        payload = Served("-m", "benchmarks.same_payload", "{port}")
+        other.goto(payload.url)
+        other.wait_for_selector("#press")
+        yield Row(
+            "another scheme of a matrix to its maps", "an empty event with the same payload",
+            another_run(page), same_payload(other), "ms", 1.5,
+        )  # fmt: skip
+        payload.stop()
         browser.close()
     peer = "a Gradio app with one button"
     yield Row("first interactive page: contents", peer, median["contents"], median["plain"], "ms", 1.5)

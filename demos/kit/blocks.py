@@ -119,6 +119,8 @@ def walk(model: nn.Module, batches: Sequence[dict[str, Tensor]]) -> Iterator[tup
             for hidden, inputs, options in states:
                 layer(hidden, *inputs, **options)
         yield n, {name: torch.cat(xs) for name, xs in read.items() if xs}
+        if n == len(layers) - 1:
+            return
         for i, (hidden, inputs, options) in enumerate(states):
             after = layer(hidden, *inputs, **options)
             states[i] = (after[0] if isinstance(after, tuple) else after, inputs, options)

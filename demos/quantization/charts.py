@@ -7,7 +7,7 @@ from demos.kit.scores import Score
 from demos.quantization.cached import Recalled
 from demos.quantization.saving import Form
 
-MOST = 10.0  # perplexity above this times the full model's is drawn at the edge
+MOST = 1.3  # perplexity above this times the full model's is drawn at the edge
 
 
 def curve(

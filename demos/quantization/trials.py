@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -10,13 +10,12 @@ from safetensors.torch import save_file
 
 from demos.kit.device import on_gpu
 from demos.kit.inputs import InputError
-from demos.kit.language import prompt_ids, sequences, word
+from demos.kit.language import prompt_ids, sequences
 from demos.kit.models import load
-from demos.kit.pairs import Pair, continue_both
-from demos.kit.passes import memory_for, threads_for, to_the_last
+from demos.kit.passes import memory_for, threads_for
 from demos.kit.runs import Runs
-from demos.kit.sampling import Sampling
 from demos.kit.scores import Score, score
+from demos.kit.writing import Written, write_both
 from demos.kit.zoo import TEXT, ModelSpec
 from demos.quantization.cached import Recalled, recall, rounded_activations
 from demos.quantization.controls import CHOICES, Plan, Reading
@@ -25,16 +24,6 @@ from demos.quantization.saving import Form, rest_of, token_times
 from demos.quantization.work import AT_ONCE, HELD_OUT, Check, changed
 
 PROMPT_TOKENS = 32  # read before the first token whose time is taken
-
-
-@dataclass(frozen=True)
-class Written:
-    """Both texts, and the words of their tokens."""
-
-    pair: Pair
-    words: dict[int, str]
-    prompt: str
-
 
 TEXTS: Runs[Written] = Runs(20_000_000, 1800, lambda written: 40_000)
 CACHES: Runs[tuple] = Runs(1_000_000, 1800, lambda points: 5_000)
@@ -48,21 +37,16 @@ def write(plan: Plan, reading: Reading, check: Check) -> Iterator[Written]:
     with memory_for(spec), load(spec) as loaded:
         ids = prompt_ids(loaded, reading.prompt)
         *_, state = changed(loaded, plan, check)
-        words: dict[int, str] = {}
-        pairs = continue_both(
-            loaded.model,
+        yield from write_both(
+            loaded,
             state.model,
+            reading.prompt,
             ids,
-            max_new_tokens=reading.tokens,
-            sampling=Sampling(reading.temperature),
+            temperature=reading.temperature,
             seed=reading.seed,
-            before_pass=check,
+            tokens=reading.tokens,
+            check=check,
         )
-        for pair in to_the_last(pairs):
-            tokens = [token for side in (pair.full, pair.changed) for token, _ in side]
-            tokens += pair.parting.tokens if pair.parting else ()
-            words.update({token: word(loaded.reader, token) for token in {*tokens} - {*words}})
-            yield Written(pair, dict(words), reading.prompt)
 
 
 CACHED = ((8, "token", "token"), (4, "token", "token"), (4, "channel", "token"))

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from demos.kit.blocks import Matrix
+from demos.kit.saying import parted, percent, scored
 from demos.kit.scores import Agreement, Score
 from demos.quantization.algorithm import QuantTrace
 from demos.quantization.controls import Settings
@@ -123,17 +124,7 @@ def measured(score: Score | Agreement | None, bits: float, nbytes: int, others: 
     sizes += f"; {others} stay at full precision." if others else "."
     if score is None:
         return f"{sizes} Not yet read."
-    so_far = "" if done else " (so far)"
-    if isinstance(score, Agreement):
-        return (
-            f"On {score.pictures} pictures{so_far} the answer is the same for **{percent(score.same)}**; KL "
-            f"from the full model's answers {score.divergence:.4f} nats. {sizes}"
-        )
-    return (
-        f"On {score.tokens:,} tokens of held-out text{so_far} perplexity **{perplexity(score.perplexity)}**, "
-        f"the full model's {score.full_perplexity:.2f}. KL from the full model {score.divergence:.4f} nats a "
-        f"token; the likeliest token is the same at {percent(score.same)} of the places. {sizes}"
-    )
+    return f"{scored(score, done)} {sizes}"
 
 
 def fallbacks(schemes: Sequence[str]) -> str:
@@ -149,14 +140,7 @@ def fallbacks(schemes: Sequence[str]) -> str:
 
 def read(parting: tuple[int, str, str] | None, done: bool, name: str) -> str:
     """The two texts. parting: index, the full model's token, the changed one's. name: of the changed one."""
-    if parting is None:
-        so_far = "The texts are the same" if done else "So far the texts are the same"
-        return f"{so_far}: {name} has other probabilities, but no other choice among these tokens."
-    index, one, other = parting
-    return (
-        f"The texts part at token {index + 1}: the full model writes {quoted(one)}, {name} {quoted(other)}. "
-        "From there on they read different words, so later differences say little about the bits."
-    )
+    return parted(parting, done, name, "bits")
 
 
 def weighed(forms: Sequence[Form]) -> str:
@@ -186,22 +170,8 @@ def weighed(forms: Sequence[Form]) -> str:
     return "\n".join(lines)
 
 
-def percent(share: float) -> str:
-    return f"{100 * share:.3g} %"
-
-
 def decibels(value: float) -> str:
     return "infinite: nothing is lost" if math.isinf(value) else f"{value:.2f} dB"
-
-
-def perplexity(value: float) -> str:
-    return "beyond all numbers" if math.isinf(value) else f"{value:,.2f}"
-
-
-def quoted(token: str) -> str:
-    """A token as code, whatever is in it."""
-    shown = token.replace("\n", "↵").replace("`", "ˋ")
-    return f"`{shown}`" if shown.strip() else f"`{'␣' * max(1, len(shown))}`"
 
 
 def _tex(value: float) -> str:

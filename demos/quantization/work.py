@@ -9,8 +9,8 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from demos.kit.blocks import Matrix, inputs_of, matrices, weight_of
+from demos.kit.calibration import AT_ONCE, HELD_OUT, PICTURES, batches
 from demos.kit.device import on_gpu
-from demos.kit.gallery import emoji_picture
 from demos.kit.inputs import InputError
 from demos.kit.language import sequences
 from demos.kit.models import Loaded, load
@@ -24,10 +24,7 @@ from demos.quantization.llm_int8 import outlier_columns
 from demos.quantization.network import fallback, output_error, requantize
 from demos.quantization.packing import pack_trace
 
-HELD_OUT = 16  # sequences that a perplexity is measured on
-PICTURES = 128  # that two classifiers are compared on
 LOOK = 4  # sequences, where a scheme does not learn from them
-AT_ONCE = 8  # sequences or pictures in one pass
 
 Check = Callable[[], None]
 
@@ -96,6 +93,7 @@ class Measured:
         return sum(cell.bits * cell.matrix.rows * cell.matrix.columns for cell in self.cells) / weights
 
 
+INPUTS: Runs[Tensor] = Runs(100_000_000, 1800, lambda x: x.nbytes)
 MATRICES: Runs[Seen] = Runs(200_000_000, 1800, lambda seen: 9 * seen.trace.codes.numel())
 MODELS: Runs[Changed] = Runs(400_000_000, 1800, lambda changed: changed.nbytes)
 SCORES: Runs[Measured] = Runs(5_000_000, 1800, lambda measured: 10_000)
@@ -119,7 +117,7 @@ def see(settings: Settings) -> Seen:
         matrix = found[settings.matrix or next(iter(found))]
         count = settings.sequences if scheme.method != "nearest" else min(settings.sequences, LOOK)
         with torch.inference_mode():
-            x = inputs_of(loaded.model, matrix.name, batches(loaded, "calibration", count)).float()
+            _, x = INPUTS.run((settings.model, matrix.name, count), lambda: _read(loaded, matrix.name, count))
             weight = weight_of(loaded.model.get_submodule(matrix.name)).float()
             try:
                 trace = quantize(weight, scheme, x)
@@ -130,16 +128,8 @@ def see(settings: Settings) -> Seen:
         return Seen(settings, matrix, trace, largest, outliers, lost, len(x), tuple(found))
 
 
-def batches(loaded: Loaded, part: str, count: int) -> list[dict[str, Tensor]]:
-    """Inputs of the model: sequences of the shipped text, or, for a model of pictures, drawings of emoji."""
-    if loaded.spec.tasks == TEXT:
-        ids = sequences(loaded, part, count).to(loaded.model.device)
-        return [{"input_ids": some} for some in ids.split(AT_ONCE)]
-    # Even drawings calibrate, odd ones measure.
-    first = 0 if part == "calibration" else 1
-    pictures = [emoji_picture(first + 2 * n) for n in range(count)]
-    values = loaded.reader(pictures, return_tensors="pt")["pixel_values"]
-    return [{"pixel_values": some} for some in values.to(loaded.model.device, loaded.dtype).split(AT_ONCE)]
+def _read(loaded: Loaded, matrix: str, count: int) -> Float[Tensor, "n in"]:
+    return inputs_of(loaded.model, matrix, batches(loaded, "calibration", count)).float()
 
 
 def change(loaded: Loaded, plan: Plan, check: Check) -> Iterator[Changed]:

@@ -10,11 +10,14 @@ from tests.conftest import start_app
 FOLDER = Path(__file__).parents[2] / "assets" / "screenshots"
 
 SPEECH, SPECULATION = "?topic=speech-features", "?topic=speculative-decoding"
+QUANTIZATION, PRUNING = "?topic=quantization", "?topic=pruning"
 VIT, CLIP = "?topic=vision-transformer", "?topic=clip"
 READY = {
     "": "#contents .gb-card",
     SPEECH: "#speech-view [data-run]",
     SPECULATION: "#speculation-view [data-done=true]",
+    QUANTIZATION: "#quantization-view [data-run]",
+    PRUNING: "#pruning-view [data-run]",
     VIT: "#vit-view [data-run]",
     CLIP: "#clip-view [data-run]",
 }
@@ -42,6 +45,8 @@ def main() -> None:
 
         shot("contents")
         shot("speculation", SPECULATION)
+        shot("quantization", QUANTIZATION, act=parting)
+        shot("pruning", PRUNING)
         shot("vit", VIT, act=lambda page: page.click("#vit-stage-3"))
         shot("clip", CLIP, act=lambda page: page.get_by_role("button", name="What does spoon").click())
         shot("speech", SPEECH, act=lambda page: page.click("#speech-stage-4"))
@@ -55,6 +60,12 @@ def main() -> None:
         browser.close()
     process.terminate()
     (FOLDER / "log").unlink()
+
+
+def parting(page) -> None:
+    """The text of three bits, and where it parts."""
+    page.get_by_role("button", name="Three bits, well chosen").click()
+    page.wait_for_selector("#quantization-texts [data-done=true]", timeout=120_000)
 
 
 def alias(page) -> None:
