@@ -15,7 +15,7 @@ lint: .venv/dev.done
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-bench: .venv/dev.done chromium
+bench: .venv/bench.done chromium
 	$(BIN)/python -m benchmarks
 
 screenshots: .venv/dev.done chromium
@@ -31,6 +31,10 @@ screenshots: .venv/dev.done chromium
 .venv/dev.done: requirements.txt requirements-dev.txt | .venv/bin/python
 	$(BIN)/pip install --quiet -r requirements-dev.txt
 	touch $@ .venv/app.done
+
+.venv/bench.done: requirements-bench.txt .venv/dev.done
+	$(BIN)/pip install --quiet -r requirements-bench.txt
+	touch $@
 
 # The browser that the tests drive: the system's, or Debian's through apt.
 .PHONY: chromium

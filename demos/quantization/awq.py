@@ -74,12 +74,12 @@ def awq(
 def column_scales(x: Float[Tensor, "n in"], r: float) -> Float[Tensor, " in"]:
     """s = (mean |X|)^r for each column, over the root of the largest times the smallest.
 
-    1 for r = 0, and where X is 0.
+    In float16, as they are stored. 1 for r = 0, and where X is 0.
     """
     means = x.abs().mean(0)
     largest = means.max()
     s = (means / largest).clamp(min=SMALLEST).pow(r) if largest else torch.ones_like(means)
-    return s / (s.max() * s.min()).sqrt()
+    return (s / (s.max() * s.min()).sqrt()).half().float()
 
 
 def stretched(weight: Float[Tensor, "out in"], scheme: Scheme, s: Float[Tensor, " in"]) -> Rounded:

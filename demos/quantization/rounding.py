@@ -104,7 +104,7 @@ def fit(
     """One scale for each row of `part`, as stored (rounded to float16 where the scheme says so), and z.
 
     A row of zeros has scale 1; with a table and a free scale it has 0, as in bitsandbytes.
-    Raises ValueError for a scale that would be infinite, or 0 although there is a weight.
+    Raises ValueError for a scale that would be infinite.
     """
     low, high = part.amin(1, keepdim=True), part.amax(1, keepdim=True)
     largest = torch.maximum(high, -low)
@@ -157,15 +157,16 @@ def _dtype(scheme: Scheme) -> torch.dtype:
 
 
 def _stored(scales: Tensor, largest: Tensor, scheme: Scheme) -> Tensor:
-    """As a reader of the stored scales will have them."""
+    """As a reader of the stored scales has them; one that would be 0 is the smallest normal number."""
     stored = scales.half().float() if scheme.scale_bits == 16 else scales
-    bad = ~stored.isfinite() | ((stored == 0) & (largest > 0))
-    if bad.any():
+    if not stored.isfinite().all():
+        worst = int(scales.argmax())
         raise ValueError(
-            f"The scale of weights up to {float(largest[bad][0]):.3g} cannot be stored as "
-            f"float{scheme.scale_bits}: {float(scales[bad][0]):.3g} becomes {float(stored[bad][0]):.3g}."
+            f"The scale of weights up to {float(largest.flatten()[worst]):.3g} cannot be stored as "
+            f"float{scheme.scale_bits}: {float(scales.flatten()[worst]):.3g} becomes infinite."
         )
-    return stored
+    least = torch.finfo(torch.float16 if scheme.scale_bits == 16 else torch.float32).smallest_normal
+    return stored.where((stored > 0) | (largest == 0), least)
 
 
 def _shorter_float(weight: Float[Tensor, "out in"], scheme: Scheme) -> Rounded:

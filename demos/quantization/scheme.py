@@ -60,6 +60,10 @@ class Scheme:
                 f"{self.method} chooses among integers; got {self.format}",
             ),
             (
+                (self.scale_bits == 8) == (self.format == "mxfp4"),
+                f"scales of mxfp4, and no others, have 8 bits; got {self.format} with {self.scale_bits}",
+            ),
+            (
                 not self.double or self.per == "block",
                 f"the scales of blocks are quantized once more; got {self.per}",
             ),
