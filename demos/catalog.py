@@ -5,6 +5,7 @@ A new topic is a folder with a `TOPIC` in its tab.py, and its line here.
 
 from demos.clip import tab as clip
 from demos.kit.topic import Topic
+from demos.pruning import tab as pruning
 from demos.quantization import tab as quantization
 from demos.speculative_decoding import tab as speculative_decoding
 from demos.speech_features import tab as speech_features
@@ -33,13 +34,7 @@ TOPICS = (
         "Exact attention computed tile by tile, so that the big matrix is never written down.",
     ),
     quantization.TOPIC,
-    Topic(
-        "pruning",
-        "Pruning and Sheared LLaMA",
-        "Pruning",
-        COMPRESSION,
-        "Weights, heads and layers cut out of a model, and what is truly saved.",
-    ),
+    pruning.TOPIC,
     Topic(
         "distillation",
         "Distillation and DistilBERT",

@@ -19,9 +19,15 @@ SCREEN = {
     "whole",
     "effects",
     "pictures",
+    "shears",
+    "shear_handlers",
 }  # may import gradio
-PAGE = {"figures", "charts", "words", "controls", "panels"}  # may import the kit's pure parts
-WORK = {"work", "trials"}  # runs the models: may import all of the kit that is no screen
+# may import the kit's pure parts
+PAGE = {"figures", "charts", "tables", "words", "controls", "panels"}
+PAGE |= {"shear_controls", "shear_figures", "shear_words"}
+# runs the models: may import all of the kit that is no screen
+WORK = {"work", "trials", "against", "shear_work"}
+CONTROLS = {"controls", "shear_controls"}  # what the visitor chose, which the work needs
 PURE_KIT = {
     *(
         "demos.kit.collection",
@@ -32,6 +38,7 @@ PURE_KIT = {
         "demos.kit.comparing",
         "demos.kit.regions",
         "demos.kit.runs",
+        "demos.kit.saying",
     ),
     "demos.kit.zoo",
 }
@@ -43,6 +50,8 @@ WORK_KIT = PURE_KIT | {
         "demos.kit.language",
         "demos.kit.passes",
         "demos.kit.stops",
+        "demos.kit.calibration",
+        "demos.kit.writing",
     )
 }
 # Maths of the kit, torch only: every room may use it, and it uses no other part.
@@ -52,6 +61,7 @@ MATHS_KIT = {
     "demos.kit.sampling",
     "demos.kit.scores",
     "demos.kit.pairs",
+    "demos.kit.timing",
 }
 PICTURES = {"PIL"}  # for those that hand a visitor's picture on
 FILES = {"safetensors"}  # for those that weigh what is stored
@@ -95,7 +105,7 @@ def test_imports_run_one_way(path):
             assert own not in SCREEN
             assert own or name in PURE_KIT | MATHS_KIT or name.split(".")[0] in MATHS | PICTURES, name
         elif path.stem in WORK:
-            assert own not in SCREEN | PAGE - {"controls"}
+            assert own not in SCREEN | PAGE - CONTROLS
             assert (
                 own
                 or name in WORK_KIT | MATHS_KIT | ALGORITHMS

@@ -25,9 +25,9 @@ def heatmaps(prefix: str, panels: dict[str, str], server_functions: list) -> gr.
 
     Its value: `served(packed_region(...))` whose facts say panels: a list of {key: the part, title, colours:
     "diverging", "viridis" or "mask", extent: the values at the colours' ends, digits: decimals shown; for a
-    mask also words: of 0 and of 1, if wanted}; key: names the matrix; marked_columns, marked_rows;
-    labels: {row, column}, what they are; chosen: [row, column], if wanted; nothing: what stands there while
-    parts are missing.
+    mask also words: of 0, of 1 and, if there is one, of 2}; key: names the matrix; marked_columns,
+    marked_rows; labels: {row, column}, what they are; chosen: [row, column], if wanted; nothing: what
+    stands there while parts are missing.
     server_functions: among them `region({key, window})`, which answers as the value is, or {"error"}.
     Choosing an entry puts `chosen` into the value and sends the event `choose`.
     """
@@ -37,9 +37,7 @@ def heatmaps(prefix: str, panels: dict[str, str], server_functions: list) -> gr.
     )
     inside = '<i class="cell" hidden></i><i class="picked" hidden></i><i class="drag" hidden></i>'
     pictures = "".join(
-        figure(key, title, "heat", inside, "over").replace(
-            "</figure>", '<p class="legend"><span></span><i></i><span></span></p></figure>'
-        )
+        figure(key, title, "heat", inside, "over").replace("</figure>", '<p class="legend"></p></figure>')
         for key, title in panels.items()
     )
     html = (

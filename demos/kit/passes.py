@@ -65,13 +65,14 @@ def now_and_then(states: Iterator[T]) -> Iterator[T]:
             last = time.monotonic()
 
 
-def to_the_last(states: Iterator[T]) -> Iterator[T]:
-    """The same, and the last state whenever it comes."""
-    last = -PAUSE
+def to_the_last(states: Iterator[T], pause: float | None = None) -> Iterator[T]:
+    """The same each `pause` seconds, or PAUSE, and the last state whenever it comes."""
+    pause = PAUSE if pause is None else pause
+    last = -pause
     waiting: list[T] = []
     for state in states:
         waiting = [state]
-        if time.monotonic() - last >= PAUSE:
+        if time.monotonic() - last >= pause:
             yield waiting.pop()
             last = time.monotonic()
     yield from waiting

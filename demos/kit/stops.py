@@ -54,6 +54,11 @@ class Stops:
                 if not self._checks[session]:
                     del self._checks[session]
 
+    def running(self, session: str) -> bool:
+        """Whether a run of this session is under way."""
+        with self._lock:
+            return session in self._checks
+
     def stop(self, session: str) -> None:
         """Ends the session's runs, each before its next pass; nothing where none is under way."""
         with self._lock:

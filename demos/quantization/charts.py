@@ -4,8 +4,8 @@ import math
 from collections.abc import Mapping, Sequence
 
 from demos.kit.scores import Score
+from demos.kit.timing import Form
 from demos.quantization.cached import Recalled
-from demos.quantization.saving import Form
 
 MOST = 1.3  # perplexity above this times the full model's is drawn at the edge
 

@@ -15,12 +15,12 @@ from demos.kit.models import load
 from demos.kit.passes import memory_for, threads_for
 from demos.kit.runs import Runs
 from demos.kit.scores import Score, score
+from demos.kit.timing import Form, rest_of, token_times
 from demos.kit.writing import Written, write_both
 from demos.kit.zoo import TEXT, ModelSpec
 from demos.quantization.cached import Recalled, recall, rounded_activations
 from demos.quantization.controls import CHOICES, Plan, Reading
 from demos.quantization.kernels import nbytes, with_kernels
-from demos.quantization.saving import Form, rest_of, token_times
 from demos.quantization.work import AT_ONCE, HELD_OUT, Check, changed
 
 PROMPT_TOKENS = 32  # read before the first token whose time is taken

@@ -10,11 +10,11 @@ from torch import Tensor
 from demos.kit.blocks import Matrix
 from demos.kit.saying import parted, percent, scored
 from demos.kit.scores import Agreement, Score
+from demos.kit.timing import Form
 from demos.quantization.algorithm import QuantTrace
 from demos.quantization.controls import Settings
 from demos.quantization.number import Number
 from demos.quantization.rounding import round_nearest
-from demos.quantization.saving import Form
 from demos.quantization.scheme import INT4_ABSMAX, INT8_ABSMAX, Scheme
 
 RATIOS = {"two": 2, "eighteen": 18, "many": 256}  # of the errors, by the lesson's answers

@@ -31,12 +31,15 @@ const MAPS = { viridis: ramp('viridis'), diverging: ramp('diverging') };
 const MASK = [
   [247, 247, 247],
   [0, 114, 178],
-]; // 0 light, 1 dark: told apart by brightness too
-const lut = colours => (colours === 'mask' ? MASK : MAPS[colours]);
-const paint = ({ key, colours, extent: [low, high] }) => {
-  const part = D[key],
+  [230, 159, 0],
+]; // 0 light, 1 dark, 2 between: told apart by brightness too
+const wordsOf = ({ words }) => words || ['0', '1'];
+const lut = panel => (panel.colours === 'mask' ? MASK.slice(0, wordsOf(panel).length) : MAPS[panel.colours]);
+const paint = panel => {
+  const [low, high] = panel.extent,
+    part = D[panel.key],
     [rows, columns] = part.shape,
-    table = lut(colours),
+    table = lut(panel),
     last = table.length - 1,
     span = high - low || 1,
     picture = new ImageData(columns, rows);
@@ -55,16 +58,25 @@ const number = (v, digits) => {
   const small = v !== 0 && Math.abs(v) < 0.5 * 10 ** -digits;
   return (small ? v.toExponential(1) : v.toFixed(digits)).replaceAll('-', '−');
 };
-const legend = ({ key, colours, extent, words }) => {
-  const [low, bar, high] = figures[key].querySelector('.legend').children;
-  figures[key].querySelector('.legend').classList.toggle('mask', colours === 'mask');
-  const ends = colours === 'mask' ? words || ['0', '1'] : extent.map(v => format(+v.toPrecision(3)));
-  [low.textContent, high.textContent] = ends;
-  const table = lut(colours),
-    stops = table.length === 2 ? [] : [0, 32, 64, 96, 128, 160, 192, 224, 255];
-  bar.style.background = `linear-gradient(90deg, ${stops.map(i => `rgb(${table[i].join()})`).join()})`;
-  low.style.setProperty('--swatch', `rgb(${table[0].join()})`);
-  high.style.setProperty('--swatch', `rgb(${table[table.length - 1].join()})`);
+const legend = panel => {
+  const line = figures[panel.key].querySelector('.legend'),
+    mask = panel.colours === 'mask',
+    table = lut(panel),
+    colour = i => `rgb(${table[i].join()})`;
+  line.classList.toggle('mask', mask);
+  const items = (mask ? wordsOf(panel) : panel.extent.map(v => format(+v.toPrecision(3)))).map((text, i) => {
+    const item = document.createElement('span');
+    item.textContent = text;
+    if (mask) item.style.setProperty('--swatch', colour(i));
+    return item;
+  });
+  if (!mask) {
+    const bar = document.createElement('i'),
+      stops = [0, 32, 64, 96, 128, 160, 192, 224, 255];
+    bar.style.background = `linear-gradient(90deg, ${stops.map(colour).join()})`;
+    items.splice(1, 0, bar);
+  }
+  line.replaceChildren(...items);
 };
 
 // ---- where a cell lies: cell i of n begins at floor(i * length / n) of the window

@@ -1,8 +1,8 @@
-"""What a model in few bits saves, as measured: bytes in memory, bytes of a file, milliseconds of a token."""
+"""What a smaller model costs, as measured: bytes in memory, bytes of a file, milliseconds of a token."""
 
 import statistics
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -47,8 +47,8 @@ def token_times(
             yield tuple(statistics.median(times) for times in took)
 
 
-def rest_of(model: nn.Module, packed: Mapping[str, Mapping[str, Tensor]]) -> dict[str, Tensor]:
-    """The parameters that are in no packed matrix, in bfloat16; shared ones once."""
+def rest_of(model: nn.Module, packed: Collection[str]) -> dict[str, Tensor]:
+    """The parameters that are in none of the packed matrices, by name, in bfloat16; shared ones once."""
     weights = {f"{name}.weight" for name in packed}
     return {
         name: parameter.detach().bfloat16()

@@ -1,0 +1,117 @@
+"""What the page's events do with one matrix, and what the events of all stages share."""
+
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import gradio as gr
+
+from demos.kit.asked import answering_script, field
+from demos.kit.inputs import InputError
+from demos.kit.later import Later
+from demos.kit.lesson import read_lesson
+from demos.kit.linked import served
+from demos.kit.offer import Offer
+from demos.kit.predict import verdict
+from demos.kit.stops import Stops
+from demos.pruning import controls
+
+SLUG = "pruning"
+LESSON = read_lesson(Path(__file__).with_name("lesson.md"))
+STOPS = Stops()
+OFFER = Offer("The model", controls.CHOICES, "The pocket model goes on.")
+
+# These need torch, which the app's start does not wait for.
+hub = Later("demos.kit.hub")
+work = Later("demos.pruning.work")
+figures = Later("demos.pruning.figures")
+words = Later("demos.pruning.words")
+
+
+def run(model, method, pattern, sparsity, matrix, sequences, answer):
+    """One matrix of a model, pruned.
+
+    Gives a remark about the model, the histograms, the maps, the caption, the formula, the verdict, the
+    matrices to choose from, and whether the pattern leaves a choice of the sparsity. Where the model cannot
+    be had, the pocket model runs.
+    """
+    settings = controls.settings_of(model, method, pattern, sparsity, matrix or "", sequences)
+    remark = ""
+    try:
+        OFFER.require(model)
+        key, seen = _see(settings)
+    except hub.LoadError as error:
+        remark = f"{error} {OFFER.goes_on}"
+        settings = replace(settings, model=OFFER.pocket, matrix="")
+        key, seen = _see(settings)
+    row, column = words.edge(seen.trace)
+    maps = figures.maps(seen, key, chosen=(row, column))
+    s = seen.settings
+    facts = {"key": key, "sweep": f"{s.model}, {s.pattern}, {s.sequences}"}
+    free = s.pattern not in controls.FIXED
+    shown = gr.update(interactive=free) if free else gr.update(interactive=False, value=100 * s.sparsity)
+    return (
+        remark,
+        figures.bars(seen) | facts,
+        served(maps),
+        words.caption(seen, tuple(maps.facts["cells"])),
+        words.formula(seen, row, column),
+        verdict(LESSON, answer, *words.outcome(seen)),
+        gr.update(choices=list(seen.names), value=seen.matrix.name),
+        shown,
+    )
+
+
+def _see(settings):
+    return work.MATRICES.run(settings, lambda: work.see(settings))
+
+
+def take(maps):
+    """The formula with the numbers of the entry that was chosen in the maps."""
+    seen = work.MATRICES.find(field(maps, "key"))
+    place = field(maps, "chosen")
+    if not (isinstance(place, list) and len(place) == 2 and all(type(n) is int for n in place)):
+        raise InputError(f"A row and a column are expected; got {place!r:.80}.")
+    return (within(words.formula, seen, *place),)
+
+
+@answering_script
+def region(request: dict) -> dict:
+    """A window of the maps. request: key of the run; window: top, left, height, width.
+
+    Returns what the maps' value is, or {"error": one sentence}.
+    """
+    seen = work.MATRICES.find(field(request, "key"))
+    return served(figures.maps(seen, request["key"], window_of(request)))
+
+
+def window_of(request: dict) -> list[int]:
+    """Raises InputError for what are not four whole numbers."""
+    window = field(request, "window")
+    if not (isinstance(window, list) and len(window) == 4 and all(type(n) is int for n in window)):
+        raise InputError(f"A window is four whole numbers; got {window!r:.80}.")
+    return window
+
+
+def within(function, *inputs):
+    """A ValueError of an algorithm is about what was asked for."""
+    try:
+        return function(*inputs)
+    except ValueError as error:
+        raise InputError(str(error)) from error
+
+
+@contextmanager
+def stoppable(model, request: gr.Request):
+    """The check of a run that may be stopped; a model that cannot be had is a sentence."""
+    with STOPS.run(request.session_hash) as check:
+        try:
+            OFFER.require(model)
+            yield check
+        except hub.LoadError as error:
+            raise InputError(str(error)) from error
+
+
+def stop(request: gr.Request) -> None:
+    """Ends the visitor's runs before the next pass of a model."""
+    STOPS.stop(request.session_hash)

@@ -1,0 +1,45 @@
+"""The page's widgets."""
+
+import gradio as gr
+
+from demos.kit.inputs import PROMPT_CHARACTERS
+from demos.kit.offer import Offer, Offered
+from demos.kit.widgets import slider
+from demos.pruning.controls import MATRIX, METHODS, PATTERNS, PROMPT, RANGES, RIVAL, RIVALS
+
+
+def pruning_widgets(offer: Offer) -> tuple[dict[str, gr.components.Component], Offered]:
+    """The settings by name, in the order of `controls.start`, and the choice of models that is among them."""
+    with _in_stages(1, 2, 3, 4):  # stage 6 computes its own sparsity
+        sparsity = _slider("sparsity")
+        pattern = gr.Dropdown(_choices(PATTERNS), value="unstructured", label="Pattern")
+    with _in_stages(1, 2, 3, 4, 6):
+        method = gr.Dropdown(_choices(METHODS), value="magnitude", label="Method")
+    with _in_stages(1, 2, 4, 6):
+        # Its choices are the model's matrices, which are known once it is loaded.
+        matrix = gr.Dropdown([MATRIX], value=MATRIX, label="Matrix", allow_custom_value=True)
+    with _in_stages(6):
+        rival = gr.Dropdown(list(RIVALS), value=RIVAL, label="Quantized as")
+    with _in_stages(1, 2, 3, 4, 6), gr.Accordion("More", open=False):
+        model = offer.widgets("pruning", "Model")
+        sequences = _slider("sequences")
+    with _in_stages(3):
+        prompt = gr.Textbox(PROMPT, label="Prompt", lines=2, max_lines=6, max_length=PROMPT_CHARACTERS)
+        writing = {name: _slider(name) for name in ("temperature", "seed", "tokens")}
+    made = {"model": model.choice, "method": method, "pattern": pattern, "sparsity": sparsity}
+    made |= {"matrix": matrix, "sequences": sequences, "prompt": prompt} | writing | {"rival": rival}
+    return made, model
+
+
+def _in_stages(*stages: int) -> gr.Column:
+    """What is seen while one of these stages is open."""
+    return gr.Column(elem_classes=["gb-stage", *(f"gb-stage-{n}" for n in stages)])
+
+
+def _choices(names: dict[str, str]) -> list[tuple[str, str]]:
+    return [(words, name) for name, words in names.items()]
+
+
+def _slider(name: str) -> gr.Slider:
+    label, low, high, step, value = RANGES[name]
+    return slider(low, high, value, step=step, label=label)
