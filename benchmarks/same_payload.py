@@ -1,4 +1,4 @@
-"""The peer of the maps' benchmark: an event that does nothing but send as many bytes, fetched and unpacked."""
+"""The peer of the maps' benchmark: an event that sends as many bytes, which are fetched and unpacked."""
 
 import secrets
 import sys
@@ -7,8 +7,8 @@ import gradio as gr
 import numpy as np
 
 from demos.kit.linked import served
-from demos.kit.page import STATIC
 from demos.kit.pack import pack
+from demos.kit.page import STATIC
 
 SCRIPT = """
 const load = async () => {

@@ -347,7 +347,8 @@ def test_the_map_and_its_clicks():
     kept, said = last(whole.measure(*base(), spared, ASKER))
     assert kept["cells"][1][0]["mark"] == "whole" and "7 matrices stay whole" in said
     assert whole.clear(spared)["others"] == {}
-    for wrong in (None, shown | {"chosen": [9, 9]}, shown | {"chosen": None}):
+    odd = ({"chosen": [9, 9]}, {"chosen": None}, {"others": [1]}, {"names": 7}, {"cells": 7})
+    for wrong in (None, *(at | changes for changes in odd)):
         with pytest.raises(InputError, match="A cell of the map|A request must say"):
             whole.pick(wrong, SHOW, 30)
 

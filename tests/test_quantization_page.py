@@ -476,7 +476,7 @@ def test_the_whole_model_in_every_scheme(loaded, name):
     assert f"**{state.bits:.3f} bits** of a weight, {nbytes / 1e6:.2f} MB in all." in said
     # Which groups do not divide 96 is said.
     lacking = [m for m in matrices(model) if SCHEMES[name].per == "group" and m.columns % SCHEMES[name].size]
-    assert (f"{len(lacking)} matrices have rows that the groups do not divide" in said) == bool(lacking)
+    assert (f"{len(lacking)} matrices with rows that the groups do not divide" in said) == bool(lacking)
     assert ("(per channel: 96 columns)" in said) == bool(lacking)
     # The map: a row for each layer, a column for each matrix, errors in percent of the weights' size.
     assert shown["rows"] == ["layer 1", "layer 2"] and shown["told"] == "" and shown["others"] == {}
@@ -528,7 +528,7 @@ def test_single_matrices_are_spared_or_have_a_scheme_of_their_own(loaded):
     assert cells[UP] == {"value": 0.0, "text": "0", "mark": "full"} and cells[DOWN]["mark"] == "2 bit"
     assert {c["mark"] for n, c in cells.items() if n not in others} == {""}
     assert shown["others"] == others and shown["chosen"] == [1, 5]
-    assert "; 1 stay at full precision." in said
+    assert "; at full precision: 1 matrix." in said
     only = last(whole.measure(**given | {"shown": {"others": {DOWN: "int8 absmax"}}}))
     assert (
         only[1].split(" Its")[0]
@@ -539,7 +539,7 @@ def test_single_matrices_are_spared_or_have_a_scheme_of_their_own(loaded):
 def test_a_model_that_is_spared_as_a_whole_is_the_full_model(loaded):
     others = {m.name: KEEP for m in matrices(loaded.model)}
     _, said = last(whole.measure(**base(), shown={"others": others}, request=VISITOR))
-    assert "nan " not in said and "stay at full precision" in said and "14" in said and "nats" in said
+    assert "nan " not in said and "At full precision: 14 matrices, which is all." in said and "nats" in said
 
 
 def test_names_that_the_model_lacks_are_said():
@@ -634,7 +634,7 @@ def test_a_click_gives_a_scheme_and_a_second_one_takes_it_back(shown):
     assert once["cells"][1][5]["mark"] and not once["cells"][0][5]["mark"] and same["__type__"] == "update"
     both, _ = whole.pick({**once, "chosen": [0, 6]}, SPARE, "NF4")
     assert both["others"] == {UP: "NF4", DOWN: KEEP} and both["cells"][0][6]["mark"] == "full"
-    assert "2 matrices have a scheme of their own" in both["told"]
+    assert "Schemes of their own: 2 matrices." in both["told"]
     other, _ = whole.pick({**both, "chosen": [1, 5]}, ASSIGN, "int2 absmax")
     assert other["others"] == {UP: "int2 absmax", DOWN: KEEP}
     back, _ = whole.pick({**other, "chosen": [0, 6]}, SPARE, "NF4")
@@ -893,8 +893,14 @@ def test_a_model_that_is_not_here_is_said_and_the_pocket_model_goes_on():
         "DistilGPT2 must be downloaded first, with the button under the models. The pocket model goes on."
     )
     assert "256 × 256 weights" in caption and len(choices["choices"]) == 42
-    with pytest.raises(InputError, match="DistilGPT2 must be downloaded first"):
-        last(whole.measure(**base("int8 absmax", "DistilGPT2"), shown=None, request=VISITOR))
+    *_, text = effects.write(
+        **base("int8 absmax", "DistilGPT2"), prompt="The king", temperature=0, seed=1, tokens=8,
+        request=VISITOR, shown={"others": {"transformer.h.0.attn.c_attn": KEEP}},
+    )  # fmt: skip
+    with load(MODELS["fairy-target"]) as pocket:
+        ids = pocket.reader("The king", return_tensors="pt")["input_ids"]
+        full = pocket.model.generate(ids, max_new_tokens=8, do_sample=False)[0, ids.shape[1] :]
+        assert "".join(t["text"] for t in text[0]["sides"][0]["tokens"]) == pocket.reader.decode(full)
     assert not handlers.STOPS._checks
 
 
@@ -1009,4 +1015,7 @@ def test_things_to_try_work_with_any_model(model):
 def test_agreement_is_said_for_pictures():
     said = words.measured(Agreement(32, 0.25, 0.75), 4.5, 2_000_000, 3, False)
     assert said.startswith("On 32 pictures (so far) the answer is the same for **75 %**; KL")
-    assert "0.2500 nats" in said and "**4.500 bits** of a weight, 2.00 MB in all; 3 stay" in said
+    assert (
+        "0.2500 nats" in said
+        and "**4.500 bits** of a weight, 2.00 MB in all; at full precision: 3 matrices." in said
+    )

@@ -18,7 +18,7 @@ def reading_view(elem_id: str) -> gr.HTML:
     rest: what all other tokens have together, taken: the token each side took}; done; nothing: what stands
     there while sides are missing.
     """
-    side = '<section><h3></h3><p class="text" tabindex="0" role="group"></p></section>'
+    side = '<section><p class="name"></p><p class="text" tabindex="0" role="group"></p></section>'
     html = (
         '<div class="gb-reading" role="group" aria-label="Two texts side by side">'
         '<p class="nothing">Nothing yet.</p><div class="holds" hidden><p class="prompt"></p>'

@@ -82,6 +82,16 @@ _ROWS = (
         licence="Apache-2.0",
     ),
     ModelSpec(
+        slug="fairy-sheared",
+        title="Fairy tales, sheared",
+        source="pocket",
+        repo="fairy-sheared",
+        revision=None,
+        parameters=2_557_632,
+        disk_bytes=5_115_264,
+        licence="Apache-2.0",
+    ),
+    ModelSpec(
         slug="smollm2-135m",
         title="SmolLM2-135M",
         source="hub",

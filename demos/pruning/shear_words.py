@@ -49,8 +49,11 @@ def caption(run: Shearing) -> str:
         lines.append(_same(run))
     if run.done:
         lines.append(_compared(run))
-    if run.prepared:
-        lines.append(f"This run ships with the page ({run.prepared}); its losses stand in its card.")
+    lines.append(
+        f"This run ships with the page ({run.prepared}); its losses stand in its card."
+        if run.prepared
+        else "Search and training read what the pocket target wrote itself."
+    )
     return " ".join(lines) + "\n\n" + table(run.held_out, run.weights, run.windows)
 
 

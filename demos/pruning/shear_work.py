@@ -17,7 +17,7 @@ from demos.kit.models import POCKET, Loaded, load
 from demos.kit.passes import memory_for, on_threads, threads_for, to_the_last
 from demos.kit.runs import Runs
 from demos.kit.timing import token_times
-from demos.kit.zoo import ModelSpec
+from demos.kit.zoo import MODELS
 from demos.pruning.gates import Gates
 from demos.pruning.masking import Kept, masked, shear
 from demos.pruning.shape import Shape, shape_of
@@ -53,21 +53,8 @@ def prepared_run(check: Check) -> Iterator[Shearing]:
         raise LoadError(f"The prepared run was expected in {PREPARED.name}/card.json; it is not there.")
     run = _told()
     yield run
-    with load(SOURCES[SOURCE]) as source, load(sheared_spec()) as sheared:
+    with load(SOURCES[SOURCE]) as source, load(MODELS["fairy-sheared"]) as sheared:
         yield _weighed(run, source, sheared.model, check)
-
-
-def sheared_spec() -> ModelSpec:
-    """The model that ships with the prepared run."""
-    card = json.loads((PREPARED / "card.json").read_text(encoding="utf-8"))
-    return replace(
-        SOURCES[SOURCE],
-        slug=PREPARED.name,
-        title="Fairy tales, sheared",
-        repo=PREPARED.name,
-        parameters=card["target"]["parameters"],
-        disk_bytes=sum(path.stat().st_size for path in PREPARED.glob("model*.safetensors")),
-    )
 
 
 def _told() -> Shearing:

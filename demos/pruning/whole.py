@@ -49,19 +49,19 @@ def pick(shown, does, sparsity):
     try:
         row, column = field(shown, "chosen")
         name, layer = field(shown, "names")[row][column], str(field(shown, "layers")[row])
+        grid, others = [list(cells) for cells in field(shown, "cells")], dict(controls.others_of(shown))
+        grid[row] = [cell and {"value": None, "text": "", "mark": ""} for cell in grid[row]]
     except (TypeError, ValueError, IndexError) as error:
         raise InputError("A cell of the map is expected; got none.") from error
     if controls.check_choice("What a click does", does, controls.CLICKS) == controls.SHOW:
         return shown, name
-    others = dict(shown.get("others", {}))
     given = 0.0 if does == controls.SPARE else controls.number("sparsity", sparsity)
     if others.get(layer) == given:
         del others[layer]  # a second click takes it back
     else:
         others[layer] = given
-    grid = [list(cells) for cells in shown["cells"]]
     mark = f"{given:.3g} %" if layer in others else ""
-    grid[row] = [cell and {"value": None, "text": "", "mark": mark} for cell in grid[row]]
+    grid[row] = [cell and {**cell, "mark": mark} for cell in grid[row]]
     told = f"{len(others)} layers have a sparsity of their own: measure the model again to see."
     return {**shown, "cells": grid, "others": others, "told": told}, gr.skip()
 

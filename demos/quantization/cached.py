@@ -38,7 +38,7 @@ def recall(model, ids: Int[Tensor, "n T"], bits: int, keys: str = "token", value
     if half < 2:
         raise ValueError(f"Sequences must have at least 4 tokens; got {ids.shape[1]}.")
     ids = ids.to(model.device)
-    cache = model(input_ids=ids[:, :half], use_cache=True).cache if bits else None
+    cache = model(input_ids=ids[:, :half], use_cache=True, logits_to_keep=1).cache if bits else None
     size = 0
     for layer in cache.layers if cache else ():
         if bits == 16:

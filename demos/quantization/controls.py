@@ -32,13 +32,13 @@ SHOW, ASSIGN, SPARE = "Show that matrix", "Give it the scheme above", "Leave it 
 CLICKS = (SHOW, ASSIGN, SPARE)
 # Each thing to try: the stage it is about, and the settings that differ from the start; those of OWN stay as
 # the visitor has them. In the order of the lesson's list.
-OWN = ("model", "sequences", "threshold", "prompt", "temperature", "seed", "tokens")
+OWN = ("model", "matrix", "sequences", "threshold", "prompt", "temperature", "seed", "tokens")
 TRIES = ((2, {"scheme": "int4 absmax"}), (1, {"scheme": "NF4"}), (4, {"scheme": "GPTQ, int3"}))
 
 
 @dataclass(frozen=True)
 class Settings:
-    """One matrix in one scheme; equal settings are one run. threshold: of LLM.int8, else 0."""
+    """One matrix in one scheme; equal settings are one run. threshold: of outliers."""
 
     model: str
     scheme: str
@@ -86,12 +86,17 @@ def plan_of(model, scheme, sequences, threshold, others) -> Plan:
     names = (*SCHEMES, KEEP)
     checked = {str(name): check_choice("A matrix's scheme", its, names) for name, its in others.items()}
     return Plan(
-        check_choice("The model", model, tuple(CHOICES)),
+        check_model(model),
         check_choice("The scheme", scheme, tuple(SCHEMES)),
         whole("sequences", sequences),
         number("threshold", threshold),
         tuple(sorted(checked.items())),
     )
+
+
+def check_model(model: object) -> str:
+    """The name of a model, if it is offered."""
+    return check_choice("The model", model, tuple(CHOICES))
 
 
 def others_of(shown: object) -> object:

@@ -5,7 +5,7 @@ import gradio as gr
 from demos.kit.later import Later
 from demos.kit.stops import StoppedError
 from demos.quantization import controls
-from demos.quantization.handlers import stoppable
+from demos.quantization.handlers import at_hand, stoppable
 
 # These need torch, which the app's start does not wait for.
 trials = Later("demos.quantization.trials")
@@ -18,10 +18,10 @@ def write(
     model, scheme, matrix, sequences, threshold, prompt, temperature, seed, tokens, shown, request: gr.Request
 ):
     """The prompt continued by the full model and by the one in few bits. Yields texts and a sentence."""
-    plan = controls.plan_of(model, scheme, sequences, threshold, controls.others_of(shown))
+    plan = at_hand(controls.plan_of(model, scheme, sequences, threshold, controls.others_of(shown)))
     reading = controls.reading_of(prompt, temperature, seed, tokens)
     name = f"the model in {plan.scheme}"
-    with stoppable(model, request) as check:
+    with stoppable(request) as check:
         written = None
         try:
             stream = trials.TEXTS.stream((plan, reading), lambda: trials.write(plan, reading, check))
@@ -34,8 +34,8 @@ def write(
 
 def weigh(model, scheme, matrix, sequences, threshold, shown, request: gr.Request):
     """Bytes and milliseconds of the model in its forms. Yields the chart and the table as they grow."""
-    plan = controls.plan_of(model, scheme, sequences, threshold, controls.others_of(shown))
-    with stoppable(model, request) as check:
+    plan = at_hand(controls.plan_of(model, scheme, sequences, threshold, controls.others_of(shown)))
+    with stoppable(request) as check:
         try:
             # Measured anew each time: what the machine does now is the question.
             for forms in trials.weigh(plan, check):
@@ -46,8 +46,8 @@ def weigh(model, scheme, matrix, sequences, threshold, shown, request: gr.Reques
 
 def remember(model, request: gr.Request):
     """A cache, then activations, of few bits. Yields both charts as they grow."""
-    model = controls.check_choice("The model", model, tuple(controls.CHOICES))
-    with stoppable(model, request) as check:
+    model = at_hand(controls.Plan(controls.check_model(model), "", 1, 0)).model
+    with stoppable(request) as check:
         points, active = (), ()
         try:
             for points, active in _remembered(model, check):

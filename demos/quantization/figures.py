@@ -45,14 +45,15 @@ def maps(
     rows, columns = trace.codes.shape
     arrays = {
         "weight": trace.weight,
-        "codes": trace.codes.float(),
+        # The 16 bits of a float as a number, as on the number line.
+        "codes": trace.codes.int() % 2**16 if trace.scheme.format in FLOATS else trace.codes,
         "dequantized": trace.dequantized,
         "error": trace.error,
     }
     most = float(trace.weight.abs().max()) or 1.0
     worst = float(trace.error.abs().max()) or 1e-12
     digits = max(2, 3 - math.floor(math.log10(most)))
-    low, high = (float(end) for end in trace.codes.aminmax())
+    low, high = (float(end) for end in arrays["codes"].aminmax())
     looks = {
         "weight": ("diverging", [-most, most], digits),
         "codes": ("diverging" if low < 0 else "viridis", [-high if low < 0 else 0.0, high or 1.0], 0),
@@ -68,7 +69,7 @@ def maps(
     facts = {"panels": panels, "key": key, "marked_columns": marked, "marked_rows": []}
     facts |= {"labels": {"row": "output", "column": "input"}}
     facts |= {"chosen": list(chosen)} if chosen else {}
-    numbers = {name: array.cpu().numpy() for name, array in arrays.items()}
+    numbers = {name: array.float().cpu().numpy() for name, array in arrays.items()}
     return packed_region(numbers, np.abs(numbers["error"]), window or (0, 0, rows, columns), facts)
 
 
@@ -84,6 +85,7 @@ def profile(seen: Run) -> dict:
     return {
         "counts": counts.tolist(),
         "edges": [float(edges[0]), float(edges[-1])],
+        "shifted": trace.zero_points is not None,
         "levels": shown.tolist() if len(shown) <= FEW else [],
         "rows": _thin(trace.error_per_row),
         "columns": _thin(trace.error_per_column),
@@ -105,6 +107,7 @@ def number_view(number: Number, trace: QuantTrace) -> dict:
         "code": number.code,
         "back": number.back * number.stretched,
         "scale": None if math.isnan(number.scale) else number.scale,
+        "unit": number.unit,
         "zero": number.zero_point,
         "stretched": number.stretched,
         "levels": number.levels.tolist(),

@@ -59,12 +59,16 @@ def run(model, scheme, matrix, sequences, threshold, answer):
 
 
 def _see(settings):
-    return work.MATRICES.run(settings, lambda: work.see(settings))
+    """The run and its key, which is the same whether the model's first matrix was named or not."""
+    key, seen = work.MATRICES.run(settings, lambda: work.see(settings))
+    if settings.matrix:
+        return key, seen
+    return work.MATRICES.run(replace(settings, matrix=seen.matrix.name), lambda: seen)
 
 
 def take(maps):
     """The entry that was chosen in the maps, on the number line, and the formula with it."""
-    seen = work.MATRICES.find(field(maps, "key"))
+    seen = _kept(maps)
     place = field(maps, "chosen")
     if not (isinstance(place, list) and len(place) == 2 and all(type(n) is int for n in place)):
         raise InputError(f"A row and a column are expected; got {place!r:.80}.")
@@ -79,11 +83,19 @@ def region(request: dict) -> dict:
 
     Returns what the maps' value is, or {"error": one sentence}.
     """
-    seen = work.MATRICES.find(field(request, "key"))
+    seen = _kept(request)
     window = field(request, "window")
     if not (isinstance(window, list) and len(window) == 4 and all(type(n) is int for n in window)):
         raise InputError(f"A window is four whole numbers; got {window!r:.80}.")
     return served(figures.maps(seen, request["key"], window))
+
+
+def _kept(request):
+    """The run that a request names."""
+    key = field(request, "key")
+    if not isinstance(key, str):
+        raise InputError(f"The key of a run is expected; got {key!r:.80}.")
+    return work.MATRICES.find(key)
 
 
 def _within(function, *inputs):
@@ -95,14 +107,24 @@ def _within(function, *inputs):
 
 
 @contextmanager
-def stoppable(model, request: gr.Request):
-    """The check of a run that may be stopped; a model that cannot be had is a sentence."""
+def stoppable(request: gr.Request):
+    """The check of a run that may be stopped; a model that cannot be loaded is a sentence."""
     with STOPS.run(request.session_hash) as check:
         try:
-            OFFER.require(model)
             yield check
         except hub.LoadError as error:
             raise InputError(str(error)) from error
+
+
+def at_hand(plan):
+    """The plan, for the pocket model where its own must be downloaded first; the page says so beside it."""
+    return replace(plan, model=OFFER.pocket, others=()) if OFFER.missing(plan.model) else plan
+
+
+def interrupt(does, request: gr.Request) -> None:
+    """A click that changes the plan ends the measurement of the old one, which would write over it."""
+    if does != controls.SHOW:
+        STOPS.stop(request.session_hash)
 
 
 def stop(request: gr.Request) -> None:

@@ -23,8 +23,9 @@ NEIGHBOURS = 6  # levels of a float that are shown on either side: it has 65,536
 class Number:
     """One weight [row, column] and the number line around it.
 
-    weight, code, back, scale: of the weight as the scheme left it; scale nan where there is none, zero_point
-    None where there is none. levels [L], codes [L]: all values that its scale can give, ascending, of a
+    weight, code, back, scale: of the weight as the scheme left it; unit: the weight in units of the scale,
+    before rounding; scale nan where there is none, zero_point None where there is none. levels [L], codes
+    [L]: all values that its scale can give, ascending, of a
     float those around the weight. places, units, rounded, numbers [P]: points of the line, the same in units
     of the scale, the level that is nearest to each, and that level's code. bits: of a code.
     stretched: AWQ's factor of the column, 1 without it; the line is that of the weight times this factor.
@@ -36,6 +37,7 @@ class Number:
     code: int
     back: float
     scale: float
+    unit: float
     zero_point: int | None
     stretched: float
     bits: int
@@ -97,13 +99,15 @@ def _scaled_line(trace: QuantTrace, row: int, column: int, weight: float, stretc
     levels = decode(codes[None], s, z, scheme)[0]
     levels, order = levels.sort(stable=True)
     most = float(max(levels.abs().max(), abs(weight * stretched))) * BEYOND or 1.0
-    places = torch.linspace(-most, most, PLACES)
+    places = torch.arange(-(PLACES // 2), PLACES // 2 + 1) * (most / (PLACES // 2))
     numbers = encode(places[None], s, z, scheme)[0]
+    unit = (weight * stretched / float(s) if s[0, 0] else 0.0) + (0 if z is None else int(z))
     divided = places / s[0, 0] if s[0, 0] else torch.zeros_like(places)
     return Number(
         row, column, weight, int(trace.codes[row, column]), float(trace.dequantized[row, column]),
-        float(s), None if z is None else int(z), stretched, scheme.bits, levels, codes[order].long(), places,
-        divided if z is None else divided + z[0, 0], decode(numbers[None], s, z, scheme)[0], numbers.long(),
+        float(s), unit, None if z is None else int(z), stretched, scheme.bits, levels, codes[order].long(),
+        places, divided if z is None else divided + z[0, 0], decode(numbers[None], s, z, scheme)[0],
+        numbers.long(),
     )  # fmt: skip
 
 
@@ -124,8 +128,8 @@ def _float_line(trace: QuantTrace, row: int, column: int, weight: float, stretch
     rounded = places.to(dtype)
     codes, numbers = (_pattern_of(x) for x in (levels, rounded))
     return Number(
-        row, column, weight, int(_pattern_of(back[None])), float(back), float("nan"), None, stretched, 16,
-        levels.float(), codes, places, places, rounded.float(), numbers,
+        row, column, weight, int(_pattern_of(back[None])), float(back), float("nan"), weight, None, stretched,
+        16, levels.float(), codes, places, places, rounded.float(), numbers,
     )  # fmt: skip
 
 
@@ -148,4 +152,4 @@ def _of(part: Tensor | None, trace: QuantTrace, row: int, column: int) -> Tensor
             "channel": lambda: part[row, 0],
             "group": lambda: part[row, column // max(scheme.size, 1)],
         }[scheme.per]()
-    return value.reshape(1, 1)
+    return value.reshape(1, 1).cpu()

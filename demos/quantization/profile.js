@@ -68,10 +68,11 @@ const draw = () => {
   const number = D.outliers.filter(Boolean).length;
   element.querySelector('.told').textContent = [
     `Left: vermilion lines are the ${D.levels.length || 'levels, too many to draw'}${D.levels.length ? ' levels' : ''}.`,
+    D.shifted ? 'Each row has its own zero point; the levels are drawn at the mean of them.' : '',
     `Right: vermilion the error of each channel,${D.groups.length ? ' green that of its group,' : ''}`,
     `sky blue its largest |input| (up to ${format(input)}).`,
     number ? 'Purple ticks: outlier channels, whose inputs reach the threshold.' : '',
-  ].join(' ');
+  ].filter(Boolean).join(' ');
   say('columns', `Error of each input channel, at most ${format(reach)}, and its largest input, up to ${format(input)}`);
 };
 const load = () => {

@@ -44,7 +44,8 @@ def build(kept: gr.BrowserState) -> None:
     shared |= QUIET | MODELS
     moved = [widget.input for widget in (scheme, matrix, sequences, threshold)]
     gr.on(moved, trigger_mode="always_last", api_name="quantization", **shared)
-    model.input(None, None, matrix, js="() => null", **PRIVATE, **QUIET)  # the first of the new model's
+    # The first of the new model's matrices, and none of the old one's on the map.
+    model.input(None, None, [matrix, on["map"]], js="() => [null, null]", **PRIVATE, **QUIET)
     OFFER.connect(offered, view, shared)
     on["maps"].choose(
         answering(handlers.take, 2), on["maps"], [alarm, view, page.formula], **PRIVATE, **QUIET
@@ -64,10 +65,12 @@ def build(kept: gr.BrowserState) -> None:
     event("write", 4, effects.write, [*base, prompt, *sampling, on["map"]], [on["texts"], on["read"]])
     event("weigh", 5, effects.weigh, [*base, on["map"]], [on["savings"], on["table"]])
     event("remember", 6, effects.remember, [model], [on["cache"], on["active"]])
+    on["map"].choose(handlers.interrupt, on["does"], queue=False, **PRIVATE, **QUIET)
     picked = on["map"].choose(
         answering(whole.pick, 2),
         [on["map"], on["does"], scheme],
         [alarm, on["map"], matrix],
+        trigger_mode="always_last",
         **PRIVATE,
         **QUIET,
     )

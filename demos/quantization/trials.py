@@ -11,8 +11,8 @@ from safetensors.torch import save_file
 from demos.kit.device import on_gpu
 from demos.kit.inputs import InputError
 from demos.kit.language import prompt_ids, sequences
-from demos.kit.models import load
-from demos.kit.passes import memory_for, threads_for
+from demos.kit.models import Loaded, load
+from demos.kit.passes import memory_for, on_threads
 from demos.kit.runs import Runs
 from demos.kit.scores import Score, score
 from demos.kit.timing import Form, rest_of, token_times
@@ -85,36 +85,42 @@ def activated(model: str, check: Check) -> Iterator[tuple[tuple[int, str, Score]
 def weigh(plan: Plan, check: Check) -> Iterator[tuple[Form, ...]]:
     """The forms of the plan's model, their bytes, and the time of a token as it is measured."""
     spec = writer(plan.model)
-    with memory_for(spec), load(spec) as loaded, threads_for(spec):
-        *_, state = changed(loaded, plan, check)
-        packed = {f"{name}.{part}": t for name, parts in state.packed.items() for part, t in parts.items()}
-        packed |= rest_of(state.model, state.packed)
-        with TemporaryDirectory() as folder:
-            sizes = []
-            for tensors in ({n: p.detach().bfloat16() for n, p in loaded.model.named_parameters()}, packed):
-                path = Path(folder) / "model.safetensors"
-                save_file({name: t.contiguous().cpu() for name, t in tensors.items()}, path)
-                sizes.append(path.stat().st_size)
-        forms = [
-            Form("float32, as it runs here", nbytes(loaded.model), None, None),
-            Form("bfloat16", nbytes(loaded.model) // 2, sizes[0], None),
-            Form(f"{plan.scheme}, unpacked to float32 to run", nbytes(state.model), None, None),
-            Form(f"{plan.scheme}, packed", sum(t.nbytes for t in packed.values()), sizes[1], None),
-        ]
-        models = [loaded.model, copy.deepcopy(loaded.model).bfloat16(), state.model]
-        timed = [0, 1, 2]
-        if loaded.device == "cpu":
-            for bits in (8, 4):
-                model, left = with_kernels(loaded.model, bits)
-                timed.append(len(forms))
-                forms.append(Form(f"int{bits}, torch's kernel", nbytes(model), None, None, len(left)))
-                models.append(model)
+    with memory_for(spec), load(spec) as loaded:
+        yield from on_threads(spec, _weigh(loaded, plan, check))
+
+
+def _weigh(loaded: Loaded, plan: Plan, check: Check) -> Iterator[tuple[Form, ...]]:
+    """`weigh`, of a model that is lent."""
+    *_, state = changed(loaded, plan, check)
+    packed = {f"{name}.{part}": t for name, parts in state.packed.items() for part, t in parts.items()}
+    packed |= rest_of(state.model, state.packed)
+    own, short = str(loaded.dtype).removeprefix("torch."), copy.deepcopy(loaded.model).bfloat16()
+    with TemporaryDirectory() as folder:
+        sizes = []
+        for tensors in (dict(short.named_parameters()), packed):
+            path = Path(folder) / "model.safetensors"
+            save_file({name: t.contiguous().cpu() for name, t in tensors.items()}, path)
+            sizes.append(path.stat().st_size)
+    forms = [
+        Form(f"{own}, as it runs here", nbytes(loaded.model), None, None),
+        Form("bfloat16", nbytes(short), sizes[0], None),
+        Form(f"{plan.scheme}, unpacked to {own} to run", nbytes(state.model), None, None),
+        Form(f"{plan.scheme}, packed", sum(t.nbytes for t in packed.values()), sizes[1], None),
+    ]
+    models = [loaded.model, short, state.model]
+    timed = [0, 1, 2]
+    if loaded.device == "cpu":
+        for bits in (8, 4):
+            model, left = with_kernels(loaded.model, bits)
+            timed.append(len(forms))
+            forms.append(Form(f"int{bits}, torch's kernel", nbytes(model), None, None, len(left)))
+            models.append(model)
+    yield tuple(forms)
+    prompt = sequences(loaded, "held_out", 1)[:, :PROMPT_TOKENS].to(loaded.model.device)
+    for times in token_times(models, prompt, check):
+        for place, took in zip(timed, times, strict=True):
+            forms[place] = replace(forms[place], milliseconds=took)
         yield tuple(forms)
-        prompt = sequences(loaded, "held_out", 1)[:, :PROMPT_TOKENS].to(loaded.model.device)
-        for times in token_times(models, prompt, check):
-            for place, took in zip(timed, times, strict=True):
-                forms[place] = replace(forms[place], milliseconds=took)
-            yield tuple(forms)
 
 
 def writer(model: str) -> ModelSpec:

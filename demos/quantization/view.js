@@ -17,7 +17,7 @@ const now = () =>
   at === null
     ? { weight: D.weight, back: D.back, code: D.code }
     : { weight: D.places[at], back: D.rounded[at], code: D.numbers[at] };
-const unit = () => (at === null ? D.units[nearest(D.weight)] : D.units[at]);
+const unit = () => (at === null ? D.unit : D.units[at]);
 const nearest = w => {
   const first = D.places[0],
     step = D.places[1] - first;

@@ -7,7 +7,7 @@ from demos.kit.inputs import InputError
 from demos.kit.later import Later
 from demos.kit.stops import StoppedError
 from demos.quantization import controls
-from demos.quantization.handlers import stoppable
+from demos.quantization.handlers import at_hand, stoppable
 from demos.quantization.scheme import SCHEMES
 
 # These need torch, which the app's start does not wait for.
@@ -24,14 +24,14 @@ def measure(model, scheme, matrix, sequences, threshold, shown, request: gr.Requ
     Yields the map and the sentence about it, each time with what is known so far.
     """
     others = controls.others_of(shown)
-    plan = controls.plan_of(model, scheme, sequences, threshold, others)
-    with stoppable(model, request) as check:
+    plan = at_hand(controls.plan_of(model, scheme, sequences, threshold, others))
+    with stoppable(request) as check:
         state = None
         try:
             for _, state in work.SCORES.stream(plan, lambda: work.measure(plan, check)):
                 yield _map(plan, state, matrix), _measured(state)
         except StoppedError:
-            stopped = "Stopped." if state is None else f"Stopped after {len(state.cells)} matrices."
+            stopped = "Stopped." if state is None else f"Stopped after {words.counted(len(state.cells))}."
             yield gr.skip(), stopped
 
 
@@ -49,7 +49,7 @@ def _short(own, plan):
 
 
 def _measured(state):
-    bits = state.bits if state.cells else float("nan")
+    bits = state.bits if state.cells else None
     nbytes = sum(cell.nbytes for cell in state.cells)
     said = words.measured(state.score, bits, nbytes, len(state.others), state.done)
     return said + words.fallbacks([cell.scheme for cell in state.cells])
@@ -57,40 +57,45 @@ def _measured(state):
 
 def pick(shown, does, scheme):
     """A click on the map: the matrix to show, or the map with another scheme for that matrix."""
+    controls.check_choice("What a click does", does, controls.CLICKS)
     try:
         row, column = field(shown, "chosen")
-        name = field(shown, "names")[row][column]
-    except (TypeError, ValueError, IndexError) as error:
+        name = str(field(shown, "names")[row][column])
+        others = dict(shown.get("others", {}))
+        grid = [list(cells) for cells in field(shown, "cells")]
+        was = grid[row][column]
+    except (TypeError, ValueError, LookupError) as error:
         raise InputError("A cell of the map is expected; got none.") from error
-    if controls.check_choice("What a click does", does, controls.CLICKS) == controls.SHOW:
+    if does == controls.SHOW:
         return shown, name
-    others = dict(shown.get("others", {}))
     given = controls.KEEP if does == controls.SPARE else scheme
     if others.get(name) == given:
         del others[name]  # a second click takes it back
     else:
         others[name] = given
-    cell = {"value": None, "text": "", "mark": "full" if given == controls.KEEP else "own"}
-    grid = [list(cells) for cells in shown["cells"]]
-    grid[row][column] = cell | ({} if name in others else {"mark": ""})
-    told = f"{len(others)} matrices have a scheme of their own: measure the model again to see."
+    mark = ("full" if given == controls.KEEP else "own") if name in others else ""
+    grid[row][column] = was | {"value": None, "text": "", "mark": mark}
+    told = f"Schemes of their own: {words.counted(len(others))}. Measure the model again to see."
     return {**shown, "cells": grid, "others": others, "told": told}, gr.skip()
 
 
 def clear(shown):
-    """The map without schemes of single matrices."""
-    return {
-        **(shown or {}),
-        "others": {},
-        "told": "All have the scheme above: measure again.",
-    }
+    """The map without schemes of single matrices; what they gave is no longer known."""
+    known = shown if isinstance(shown, dict) else {}
+    unknown = {"value": None, "text": "", "mark": ""}
+    cells = [
+        [cell | unknown if cell and cell["mark"] else cell for cell in line]
+        for line in known.get("cells", [])
+    ]
+    told = "All have the scheme above: measure again."
+    return {**known, "cells": cells, "others": {}, "told": told}
 
 
 def sweep(model, scheme, matrix, sequences, threshold, request: gr.Request):
     """Perplexity against bits of every scheme. Yields the curve as it grows."""
-    plan = controls.plan_of(model, scheme, sequences, threshold, {})
+    plan = at_hand(controls.plan_of(model, scheme, sequences, threshold, {}))
     trials.writer(plan.model)
-    with stoppable(model, request) as check:
+    with stoppable(request) as check:
         points = {}
         try:
             for points in work.sweep(plan, tuple(SCHEMES), check):
@@ -102,7 +107,7 @@ def sweep(model, scheme, matrix, sequences, threshold, request: gr.Request):
 def _curve(points, plan, stopped=False):
     full = next(iter(points.values())).score.full_perplexity if points else None
     shown = {
-        name: (at.bits, at.score.perplexity, f"KL {at.score.divergence:.3g} nats")
+        name: (at.bits, at.score.perplexity, words.noted(at.score, [cell.scheme for cell in at.cells]))
         for name, at in points.items()
     }
     done = len(points) == len(SCHEMES)

@@ -118,13 +118,29 @@ def _rms(weight: Tensor, scheme: Scheme) -> Tensor:
     return (round_nearest(weight, scheme).dequantized - weight).square().mean().sqrt()
 
 
-def measured(score: Score | Agreement | None, bits: float, nbytes: int, others: int, done: bool) -> str:
+def measured(
+    score: Score | Agreement | None, bits: float | None, nbytes: int, others: int, done: bool
+) -> str:
     """A whole model in few bits."""
-    sizes = f"Its matrices have **{bits:.3f} bits** of a weight, {nbytes / 1e6:.2f} MB in all"
-    sizes += f"; {others} stay at full precision." if others else "."
+    if bits is None:
+        sizes = f"At full precision: {counted(others)}, which is all."
+    else:
+        sizes = f"Its matrices have **{bits:.3f} bits** of a weight, {nbytes / 1e6:.2f} MB in all"
+        sizes += f"; at full precision: {counted(others)}." if others else "."
     if score is None:
         return f"{sizes} Not yet read."
     return f"{scored(score, done)} {sizes}"
+
+
+def counted(matrices: int) -> str:
+    return "1 matrix" if matrices == 1 else f"{matrices} matrices"
+
+
+def noted(score: Score, schemes: Sequence[str]) -> str:
+    """What the curve says of a point beside its numbers. schemes: of all matrices, as used."""
+    lacking = sum("(per channel" in scheme for scheme in schemes)
+    rows = f", {counted(lacking)} with a scale per row" if lacking else ""
+    return f"KL {score.divergence:.3g} nats{rows}"
 
 
 def fallbacks(schemes: Sequence[str]) -> str:
@@ -133,7 +149,7 @@ def fallbacks(schemes: Sequence[str]) -> str:
     if not lacking:
         return ""
     return (
-        f" {len(lacking)} matrices have rows that the groups do not divide, and one scale per row instead: "
+        f" {counted(len(lacking))} with rows that the groups do not divide: one scale per row instead, "
         f"*{lacking[0]}*."
     )
 

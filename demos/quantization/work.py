@@ -136,6 +136,11 @@ def change(loaded: Loaded, plan: Plan, check: Check) -> Iterator[Changed]:
     """The model as the plan says, matrix by matrix; the one that was lent stays as it is."""
     model = copy.deepcopy(loaded.model)
     own = dict(plan.others)
+    if unknown := sorted(own.keys() - {matrix.name for matrix in matrices(model)}):
+        raise InputError(
+            f"Matrices of {plan.model} are expected in the map; got {len(unknown)} others, such as "
+            f"{unknown[0]:.80}. Clear the single schemes."
+        )
     todo, kept = {}, []
     for matrix in matrices(model):
         name = own.get(matrix.name, plan.scheme)

@@ -371,7 +371,7 @@ def test_texts_tell_probabilities_and_laws(opened):
     expect(read).to_contain_text(
         f"Token 19, “ wide”: probability {wanted['sides'][1]['tokens'][18]['p']:.3f}"
     )
-    expect(page.locator(f"{TEXTS} .laws h3")).to_have_text("The laws of the next token after “saw a”")
+    expect(page.locator(f"{TEXTS} .laws .name")).to_have_text("The laws of the next token after “saw a”")
     numbers = page.locator(f"{TEXTS} .number").all_inner_texts()
     assert numbers == [
         "0.420 ◂ taken", "0.210", "0.200", "0.390 ◂ taken",

@@ -124,7 +124,7 @@ def test_the_curve_grows_stops_and_its_point_is_written(draft):
     stage(draft, 3)
     curve = draft.locator("#pruning-curve")
     expect(curve.locator(".told")).to_contain_text("points", timeout=LONG)
-    expect(draft.locator("#pruning-texts h3").nth(1)).to_have_text("Magnitude, 30 %", timeout=LONG)
+    expect(draft.locator("#pruning-texts section .name").nth(1)).to_have_text("Magnitude, 30 %", timeout=LONG)
     expect(draft.locator("#pruning-read")).not_to_be_empty(timeout=LONG)
     draft.get_by_role("button", name="Stop").first.click()
     draft.wait_for_selector("#pruning-curve .gb-curve[data-done=true]", timeout=LONG)
@@ -137,7 +137,7 @@ def test_the_curve_grows_stops_and_its_point_is_written(draft):
     expect(draft.get_by_label("number input for Sparsity (%)")).to_have_value(name.group(2))
     if name.group(0) != "Magnitude, 30 %":
         wait_for_another_run(draft, key)
-    expect(draft.locator("#pruning-texts h3").nth(1)).to_have_text(name.group(0), timeout=LONG)
+    expect(draft.locator("#pruning-texts section .name").nth(1)).to_have_text(name.group(0), timeout=LONG)
 
 
 def test_saving_and_the_rival_say_bytes_and_times(draft):
@@ -153,6 +153,10 @@ def test_saving_and_the_rival_say_bytes_and_times(draft):
     for panel, title in EQUAL.items():
         shown = draft.locator(f"#pruning-equal-heatmaps figure:has(canvas[data-panel={panel}])")
         expect(shown).to_contain_text(title, timeout=LONG)
+    equal = draft.locator("#pruning-equal-heatmaps")
+    expect(equal.locator(".gb-heat")).to_have_attribute("data-window", "0,0,96,96")
+    equal.get_by_role("button", name="Zoom in").click()
+    expect(equal.locator(".gb-heat")).to_have_attribute("data-window", "24,24,48,48")
     numbers = draft.locator("#pruning-numbers tbody tr")
     bytes_of = {row.locator("td").nth(1).inner_text() for row in numbers.all()}
     assert numbers.count() == 3 and len(bytes_of) == 1

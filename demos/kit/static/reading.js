@@ -8,7 +8,7 @@ const node = (tag, text, cls) => {
   return n;
 };
 const texts = [...element.querySelectorAll('.text')],
-  names = [...element.querySelectorAll('h3')];
+  names = [...element.querySelectorAll('section .name')];
 const written = [[], []]; // the spans of each text
 let D = null,
   at = null; // [side, index] of the token that is read out
@@ -98,7 +98,7 @@ const laws = () => {
     item.append(node('i'), node('span', name));
     key.append(item);
   });
-  const title = node('h3', `The laws of the next token after ${quoted(after.trim())}`);
+  const title = node('p', `The laws of the next token after ${quoted(after.trim())}`, 'name');
   $('.laws').replaceChildren(title, key, table);
 };
 const load = () => {
