@@ -197,7 +197,7 @@ def test_the_captions_numbers_are_those_of_the_models(streamed, again):
     assert f"**{again.parameters[0]:,} parameters become {counted:,}**" in caption
     assert f"{4 * again.parameters[0]:,} bytes in memory become {4 * counted:,}" in caption
     assert row(caption, "masked")[2] == f"{again.parameters[0]:,}"
-    assert row(caption, "from chance, trained")[2] == f"{counted:,}"
+    assert row(caption, "from scratch, trained")[2] == f"{counted:,}"
     said = float(re.search(r"the sheared model's loss is ([\d.]+), ", caption)[1])
     assert said == pytest.approx(again.losses["sheared_and_trained"], abs=8e-4)
     assert "on 16 sequences" in caption

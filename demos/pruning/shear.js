@@ -198,7 +198,7 @@ const drawTraining = () => {
   );
   for (const { line, x, y } of dots) chart.dot(x, y, { colour: TINTS[line] });
   chart.say(
-    `Loss after the cut. Held-out losses: ${dots.map(p => `${p.line ? 'from chance' : 'sheared'} at step ${p.x}: ${p.y.toFixed(3)}`).join('; ')}`,
+    `Loss after the cut. Held-out losses: ${dots.map(p => `${p.line ? 'from scratch' : 'sheared'} at step ${p.x}: ${p.y.toFixed(3)}`).join('; ')}`,
   );
 };
 const draw = () => {

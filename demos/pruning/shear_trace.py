@@ -56,7 +56,7 @@ class Shearing:
 
     steps, training: of the search and of the training, in all. frames: of some steps of the search. searched:
     the loss of each of its steps. cut: None during the search. weights: of the source and of the sheared
-    model. trained, scratch: the loss of each step of the sheared model, and of one of its shape from chance.
+    model. trained, scratch: the loss of each step of the sheared model, and of one of its shape from scratch.
     held_out: mean loss per token on text that no model saw, by the names of LOSSES, as far as known;
     windows: of how many sequences. seconds: that the search took. prepared: words on a run that ships.
     """

@@ -10,8 +10,8 @@ ROWS = {
     "masked_after_the_search": "masked",
     "sheared": "sheared",
     "sheared_and_trained": "sheared, trained",
-    "from_scratch_before": "from chance",
-    "from_scratch": "from chance, trained",
+    "from_scratch_before": "from scratch",
+    "from_scratch": "from scratch, trained",
 }
 
 
@@ -99,7 +99,7 @@ def _compared(run: Shearing) -> str:
     better = "lower" if ours < chance else "higher"
     return (
         f"After {run.training} steps of training the sheared model's loss is {ours:.3f}, "
-        f"{abs(chance - ours):.3f} {better} than that of a model of its shape that began from chance and "
+        f"{abs(chance - ours):.3f} {better} than that of a model of its shape that began from scratch and "
         "saw the same batches."
     )
 

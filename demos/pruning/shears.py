@@ -36,7 +36,7 @@ CHARTS = {
 LEGENDS = {
     "sizes": ("s, expected open", "t, the target"),
     "kinds": ("layers", "width", "heads (mean)", "units (mean)"),
-    "models": ("sheared", "same shape from chance"),
+    "models": ("sheared", "same shape from scratch"),
 }
 
 

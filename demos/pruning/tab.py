@@ -23,6 +23,9 @@ CODE = "\n\n\n".join(
         source_of(HERE / "sparsegpt.py", "sparsegpt", "inverse_factor"),
         source_of(HERE / "structure.py", "prune_groups", "remove"),
         source_of(HERE / "storage.py", "csr", "bitmask", "two_of_four"),
+        source_of(HERE / "gates.py", "sample", "expected", "final"),
+        source_of(HERE / "shearing.py", "shear_search", "penalty", "ascend", "decide"),
+        source_of(HERE / "masking.py", "shear"),
     )
 )
 MODELS = {"concurrency_id": "models", "concurrency_limit": 2}

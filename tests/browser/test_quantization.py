@@ -173,13 +173,13 @@ def test_the_whole_model_is_measured_and_single_matrices_are_changed(draft):
 
     page.get_by_label("Leave it at full precision").check()
     layers.locator("button[data-cell='0 0']").click()
-    expect(layers.locator(".told")).to_contain_text("scheme of their own")
+    expect(layers.locator(".told")).to_contain_text("Schemes of their own: 1 matrix.")
     page.get_by_label("Give it the scheme above").check()
     layers.locator("button[data-cell='1 6']").click()
     expect(layers.locator("button[data-cell='1 6'] .tag")).to_have_text("own")
     choose(page, "Scheme", "int2 absmax")
     wait_for_the_score(page)
-    expect(score).to_contain_text("; 1 stay at full precision")
+    expect(score).to_contain_text("; at full precision: 1 matrix.")
     expect(layers.locator("button[data-cell='0 0'] .tag")).to_have_text("full")
     expect(layers.locator("button[data-cell='1 6'] .tag")).to_have_text("8 bit")
     values = [float(text) for text in layers.locator("button[data-cell] .number").all_inner_texts()]
