@@ -112,6 +112,12 @@ def stoppable(model, request: gr.Request):
             raise InputError(str(error)) from error
 
 
+def interrupt(does, request: gr.Request) -> None:
+    """A click that changes the plan ends the measurement of the old one, which would write over it."""
+    if does != controls.SHOW:
+        STOPS.stop(request.session_hash)
+
+
 def stop(request: gr.Request) -> None:
     """Ends the visitor's runs before the next pass of a model."""
     STOPS.stop(request.session_hash)

@@ -43,34 +43,31 @@ LEGENDS = {
 def shear_settings() -> dict[str, gr.components.Component]:
     """Draws what the visitor chooses, and the buttons: the components by name."""
     made: dict[str, gr.components.Component] = {}
-    with gr.Row():
-        made["source"] = gr.Dropdown(list(SOURCES), value=SOURCE, label="Start from", min_width=160)
-        for part, most, value in zip(PARTS, sizes_of(SOURCE), two_thirds(SOURCE), strict=True):
-            made[part] = slider(1, most, value, step=1, label=PARTS[part][0])
+    made["source"] = gr.Dropdown(list(SOURCES), value=SOURCE, label="Start from")
+    for part, most, value in zip(PARTS, sizes_of(SOURCE), two_thirds(SOURCE), strict=True):
+        made[part] = slider(1, most, value, step=1, label=PARTS[part][0])
     with gr.Row():
         made["paper"] = gr.Button("The paper's example: 2, 3, 2, 4", size="sm", min_width=150)
         made["thirds"] = gr.Button("Two thirds", size="sm", min_width=90)
         made["prepared"] = gr.Button("The prepared run", size="sm", min_width=110)
         made["start"] = gr.Button("Start", size="sm", variant="primary", min_width=90)
         made["stop"] = gr.Button("Stop", size="sm", min_width=90)
-    with gr.Accordion("More", open=False), gr.Row():
+    with gr.Accordion("More", open=False):
         for name, (label, low, high, step, value) in RANGES.items():
             made[name] = slider(low, high, value, step=step, label=label)
     return made
 
 
 def shear_pictures() -> dict[str, gr.components.Component]:
-    """Draws the stage inside the open column, its settings first: the components by name."""
-    made = shear_settings()
-    made["view"] = shears_view()
-    made["caption"] = prose("", elem_id="shears-caption")
+    """Draws the stage inside the open column: the components by name."""
+    made = {"view": shears_view(), "caption": prose("", elem_id="shears-caption")}
     with gr.Accordion("The paper's table", open=True):
         made["published"] = published_view()
     return made
 
 
 def connect_shears(made: dict[str, gr.components.Component], alarm: gr.HTML) -> None:
-    """The stage's events. alarm: the line of the page that says what was wrong."""
+    """The stage's events. made: its settings and its pictures; alarm: says what was wrong."""
     view, shown = made["view"], [alarm, made["view"], made["caption"]]
     target = [made[part] for part in PARTS]
     settings = [made["source"], *target, *(made[name] for name in RANGES)]

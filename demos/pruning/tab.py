@@ -34,7 +34,7 @@ MODELS = {"concurrency_id": "models", "concurrency_limit": 2}
 def build(kept: gr.BrowserState) -> None:
     """Draws the page inside the open tab."""
     page = frame(LESSON, SLUG, kept, controls=lambda: pruning_widgets(OFFER), pictures=pictures, code=CODE)
-    settings, offered = page.controls
+    settings, offered, shears = page.controls
     on = page.pictures
     alarm, view = on["alarm"], on["view"]
     model, method, pattern, sparsity, matrix, sequences, *reading, scheme = settings.values()
@@ -66,7 +66,8 @@ def build(kept: gr.BrowserState) -> None:
     compared = [on["equal"], on["numbers"], on["contest"]]
     event("rival", [view.stage6, scheme.input], effects.rival, [*base, scheme], compared)
     event("rivals", [], effects.rivals, base, [on["equals"]])
-    connect_shears(on["shears"], alarm)
+    connect_shears(shears | on["shears"], alarm)
+    on["map"].choose(handlers.interrupt, on["does"], queue=False, **PRIVATE, **QUIET)
     cell = [on["map"], on["does"], sparsity]
     on["map"].choose(answering(whole.pick, 2), cell, [alarm, on["map"], matrix], **PRIVATE, **QUIET).success(
         **shared, **PRIVATE

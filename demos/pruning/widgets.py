@@ -6,10 +6,14 @@ from demos.kit.inputs import PROMPT_CHARACTERS
 from demos.kit.offer import Offer, Offered
 from demos.kit.widgets import slider
 from demos.pruning.controls import MATRIX, METHODS, PATTERNS, PROMPT, RANGES, RIVAL, RIVALS
+from demos.pruning.shears import shear_settings
+
+Made = dict[str, gr.components.Component]
 
 
-def pruning_widgets(offer: Offer) -> tuple[dict[str, gr.components.Component], Offered]:
-    """The settings by name, in the order of `controls.start`, and the choice of models that is among them."""
+def pruning_widgets(offer: Offer) -> tuple[Made, Offered, Made]:
+    """The settings by name, in the order of `controls.start`, the choice of models that is among them, and
+    the settings of Sheared LLaMA."""
     with _in_stages(1, 2, 3, 4):  # stage 6 computes its own sparsity
         sparsity = _slider("sparsity")
         pattern = gr.Dropdown(_choices(PATTERNS), value="unstructured", label="Pattern")
@@ -26,9 +30,11 @@ def pruning_widgets(offer: Offer) -> tuple[dict[str, gr.components.Component], O
     with _in_stages(3):
         prompt = gr.Textbox(PROMPT, label="Prompt", lines=2, max_lines=6, max_length=PROMPT_CHARACTERS)
         writing = {name: _slider(name) for name in ("temperature", "seed", "tokens")}
+    with _in_stages(5):
+        shears = shear_settings()
     made = {"model": model.choice, "method": method, "pattern": pattern, "sparsity": sparsity}
     made |= {"matrix": matrix, "sequences": sequences, "prompt": prompt} | writing | {"rival": rival}
-    return made, model
+    return made, model, shears
 
 
 def _in_stages(*stages: int) -> gr.Column:
