@@ -9,6 +9,7 @@ import gc
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import bitsandbytes.functional as bnb
@@ -17,8 +18,14 @@ from torch import nn
 from torchao.quantization import IntxWeightOnlyConfig, PerGroup, quantize_
 
 from benchmarks.timing import Row, interleaved
+from demos.kit.calibration import AT_ONCE, HELD_OUT
+from demos.kit.language import sequences
+from demos.kit.models import load
+from demos.kit.scores import score
 from demos.quantization.algorithm import quantize
+from demos.quantization.controls import CHOICES, POCKET, plan_of
 from demos.quantization.scheme import INT4_G128, NF4, SCHEMES, Scheme
+from demos.quantization.work import change
 
 SIDE, GOAL, MEMORY = 4096, 1.5, 6
 MIB = 2**20
@@ -48,6 +55,26 @@ def rows() -> Iterator[Row]:
             "MiB",
             MEMORY,
         )
+    yield from _whole()
+
+
+def _whole() -> Iterator[Row]:
+    """The whole pocket model in few bits and its perplexity, as the page measures it, nothing kept."""
+    with load(CHOICES[POCKET][0]) as loaded:
+        ids = sequences(loaded, "held_out", HELD_OUT)
+
+        def read(model: nn.Module) -> list:
+            return list(score(model, loaded.model, ids, at_once=AT_ONCE))
+
+        def requantized(scheme: str) -> list:
+            *_, state = change(loaded, plan_of(POCKET, scheme, 32, 6, {}), lambda: None)
+            return read(state.model)
+
+        for name in ("int4 absmax", "GPTQ, int4", "AWQ, int4"):
+            calls = {"ours": partial(requantized, name), "read": partial(read, loaded.model)}
+            took = interleaved(calls, rounds=3)
+            what = f"pocket model in {name}, and perplexity"
+            yield Row(what, "reading the text by two full models", took["ours"], took["read"], "ms")
 
 
 def _times(name: str, scheme: Scheme, weight, peer: str, there, back) -> Iterator[Row]:
