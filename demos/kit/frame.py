@@ -78,9 +78,23 @@ def frame(
                     gr.Markdown("**Try**")
                     tries = [gr.Button(name, size="sm") for name in lesson.tries]
                 for n, text in enumerate(lesson.steps.values(), 1):
-                    with gr.Column(elem_classes=["gb-stage", f"gb-stage-{n}"]):
+                    with stage(n):
                         prose(text)
             with gr.Column(scale=3, min_width=320):
                 drawn = pictures()
         formula = foot(lesson, code, more_sources)
     return Frame(slug, kept, answer, compared, made, drawn, tries, formula, fold)
+
+
+def stage(*numbers: int) -> gr.Column:
+    """What is seen while one of these stages is open."""
+    return gr.Column(elem_classes=["gb-stage", *(f"gb-stage-{n}" for n in numbers)])
+
+
+def buttons(*names: str) -> list[gr.Button]:
+    """A row of buttons, the first of which is the main one."""
+    with gr.Row():
+        return [
+            gr.Button(name, size="sm", variant="secondary" if n else "primary", min_width=90)
+            for n, name in enumerate(names)
+        ]

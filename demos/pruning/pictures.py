@@ -4,6 +4,7 @@ import gradio as gr
 
 from demos.kit.curve import curve_view
 from demos.kit.events import message
+from demos.kit.frame import buttons, stage
 from demos.kit.heatmaps import heatmaps
 from demos.kit.layermap import layer_map
 from demos.kit.lesson import prose
@@ -14,20 +15,6 @@ from demos.pruning.handlers import SLUG, region
 from demos.pruning.panels import EQUAL, MAPS
 from demos.pruning.shears import shear_pictures
 from demos.pruning.view import pruning_view
-
-
-def stage(n: int) -> gr.Column:
-    """What is seen while a stage is open."""
-    return gr.Column(elem_classes=["gb-stage", f"gb-stage-{n}"])
-
-
-def buttons(*names: str) -> list[gr.Button]:
-    """A row of buttons, the first of which is the main one."""
-    with gr.Row():
-        return [
-            gr.Button(name, size="sm", variant="secondary" if n else "primary", min_width=90)
-            for n, name in enumerate(names)
-        ]
 
 
 def pictures() -> dict:

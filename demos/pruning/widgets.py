@@ -2,6 +2,7 @@
 
 import gradio as gr
 
+from demos.kit.frame import stage
 from demos.kit.inputs import PROMPT_CHARACTERS
 from demos.kit.offer import Offer, Offered
 from demos.kit.widgets import slider
@@ -14,32 +15,27 @@ Made = dict[str, gr.components.Component]
 def pruning_widgets(offer: Offer) -> tuple[Made, Offered, Made]:
     """The settings by name, in the order of `controls.start`, the choice of models that is among them, and
     the settings of Sheared LLaMA."""
-    with _in_stages(1, 2, 3, 4):  # stage 6 computes its own sparsity
+    with stage(1, 2, 3, 4):  # stage 6 computes its own sparsity
         sparsity = _slider("sparsity")
         pattern = gr.Dropdown(_choices(PATTERNS), value="unstructured", label="Pattern")
-    with _in_stages(1, 2, 3, 4, 6):
+    with stage(1, 2, 3, 4, 6):
         method = gr.Dropdown(_choices(METHODS), value="magnitude", label="Method")
-    with _in_stages(1, 2, 4, 6):
+    with stage(1, 2, 4, 6):
         # Its choices are the model's matrices, which are known once it is loaded.
         matrix = gr.Dropdown([MATRIX], value=MATRIX, label="Matrix", allow_custom_value=True)
-    with _in_stages(6):
+    with stage(6):
         rival = gr.Dropdown(list(RIVALS), value=RIVAL, label="Quantized as")
-    with _in_stages(1, 2, 3, 4, 6), gr.Accordion("More", open=False):
+    with stage(1, 2, 3, 4, 6), gr.Accordion("More", open=False):
         model = offer.widgets("pruning", "Model")
         sequences = _slider("sequences")
-    with _in_stages(3):
+    with stage(3):
         prompt = gr.Textbox(PROMPT, label="Prompt", lines=2, max_lines=6, max_length=PROMPT_CHARACTERS)
         writing = {name: _slider(name) for name in ("temperature", "seed", "tokens")}
-    with _in_stages(5):
+    with stage(5):
         shears = shear_settings()
     made = {"model": model.choice, "method": method, "pattern": pattern, "sparsity": sparsity}
     made |= {"matrix": matrix, "sequences": sequences, "prompt": prompt} | writing | {"rival": rival}
     return made, model, shears
-
-
-def _in_stages(*stages: int) -> gr.Column:
-    """What is seen while one of these stages is open."""
-    return gr.Column(elem_classes=["gb-stage", *(f"gb-stage-{n}" for n in stages)])
 
 
 def _choices(names: dict[str, str]) -> list[tuple[str, str]]:

@@ -4,6 +4,7 @@ import gradio as gr
 
 from demos.kit.curve import curve_view
 from demos.kit.events import message
+from demos.kit.frame import buttons, stage
 from demos.kit.heatmaps import heatmaps
 from demos.kit.layermap import layer_map
 from demos.kit.lesson import prose
@@ -12,20 +13,6 @@ from demos.quantization.controls import CLICKS
 from demos.quantization.handlers import SLUG, region
 from demos.quantization.panels import MAPS
 from demos.quantization.view import profile_view, quantization_view
-
-
-def stage(n: int) -> gr.Column:
-    """What is seen while a stage is open."""
-    return gr.Column(elem_classes=["gb-stage", f"gb-stage-{n}"])
-
-
-def buttons(*names: str) -> list[gr.Button]:
-    """A row of buttons, the first of which is the main one."""
-    with gr.Row():
-        return [
-            gr.Button(name, size="sm", variant="secondary" if n else "primary", min_width=90)
-            for n, name in enumerate(names)
-        ]
 
 
 def pictures() -> dict:
@@ -55,6 +42,6 @@ def pictures() -> dict:
         with gr.Row():
             made["cache"] = curve_view("quantization-cache", "Keys and values in few bits")
             made["active"] = curve_view("quantization-active", "Activations in few bits")
-    with gr.Column(elem_classes=["gb-stage", "gb-stage-1", "gb-stage-2"]):
+    with stage(1, 2):
         made["caption"] = prose("", elem_id="quantization-caption")
     return made

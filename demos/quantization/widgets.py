@@ -2,6 +2,7 @@
 
 import gradio as gr
 
+from demos.kit.frame import stage
 from demos.kit.inputs import PROMPT_CHARACTERS
 from demos.kit.offer import Offer, Offered
 from demos.kit.widgets import slider
@@ -18,7 +19,7 @@ def quantization_widgets(offer: Offer) -> tuple[dict[str, gr.components.Componen
     with gr.Accordion("More", open=False):
         model = offer.widgets("quantization", "Model")
         made = {name: _slider(name) for name in ("sequences", "threshold")}
-    with gr.Column(elem_classes=["gb-stage", "gb-stage-4"]):
+    with stage(4):
         prompt = gr.Textbox(PROMPT, label="Prompt", lines=2, max_lines=6, max_length=PROMPT_CHARACTERS)
         made |= {name: _slider(name) for name in ("temperature", "seed", "tokens")}
     return {"model": model.choice, "scheme": scheme, "matrix": matrix, "prompt": prompt} | made, model

@@ -5,7 +5,7 @@ from pathlib import Path
 import gradio as gr
 
 from demos.kit.events import answering, message
-from demos.kit.frame import PRIVATE, QUIET, frame
+from demos.kit.frame import PRIVATE, QUIET, frame, stage
 from demos.kit.lesson import prose
 from demos.kit.offer import Offered
 from demos.kit.source import source_of
@@ -50,7 +50,7 @@ def pictures() -> dict[str, gr.components.Component]:
         "alarm": message("speculation-alarm"),
         "view": race_view(),
     }
-    with gr.Column(elem_classes=["gb-stage", "gb-stage-5"]):
+    with stage(5):
         with gr.Row():
             drawn["samples"] = samples_widget()
             drawn["judge"] = gr.Button("Draw the samples", variant="primary", size="sm")
@@ -73,7 +73,7 @@ def build(kept: gr.BrowserState) -> None:
     gr.on(moved, trigger_mode="always_last", api_name="speculative_decoding", **shared)
     OFFER.connect(offered, view, shared)
     halt.click(stop, queue=False, **PRIVATE, **QUIET)
-    page.connect_tries([(stage, set_up(changes)) for stage, changes in TRIES], settings, shared)
+    page.connect_tries([(n, set_up(changes)) for n, changes in TRIES], settings, shared)
     drawn["judge"].click(
         answering(hold_court, 3),
         [prompt, pair, *settings[4:8], drawn["samples"]],

@@ -2,6 +2,7 @@
 
 import gradio as gr
 
+from demos.kit.frame import stage
 from demos.kit.widgets import slider
 from demos.speech_features.controls import (
     CHOICES,
@@ -79,8 +80,8 @@ def form_widgets() -> tuple[gr.Dropdown, gr.Markdown, list[gr.components.Compone
     preset = gr.Dropdown(list(RECIPES), value=name, label="Recipe")
     line = gr.Markdown(badge(recipe_of(start), name), elem_id="speech-badge")
     made = {}
-    for stage, (shown, more) in BY_STAGE.items():
-        with gr.Column(elem_classes=["gb-stage", f"gb-stage-{stage}"]):
+    for n, (shown, more) in BY_STAGE.items():
+        with stage(n):
             made |= {field: _widget(field, start) for field in shown}
             if more:
                 with gr.Accordion("More", open=False):
