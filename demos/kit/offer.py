@@ -1,15 +1,20 @@
 """Models to choose from on a page: what each costs, its download, and what runs where it cannot be had."""
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import gradio as gr
 
 from demos.kit.events import message
-from demos.kit.inputs import check_choice
+from demos.kit.inputs import InputError, check_choice
 from demos.kit.later import Later
+from demos.kit.stops import Check, Stops
 from demos.kit.zoo import ModelSpec
 
 hub = Later("demos.kit.hub")  # needs torch, which the app's start does not wait for
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -51,6 +56,13 @@ class Offer:
         names = " and ".join(spec.title for spec in self.missing(name))
         if names:
             raise hub.LoadError(f"{names} must be downloaded first, with the button under the models.")
+
+    def at_hand(self, asked: T, **instead: object) -> T:
+        """What was asked, a dataclass with a `model`; for the pocket model where its own is not on disk.
+
+        instead: its other fields that only its own model knows, as they are then.
+        """
+        return replace(asked, model=self.pocket, **instead) if self.missing(asked.model) else asked
 
     def describe(self, name):
         """What a choice costs before it is downloaded, and whether there is something to download."""
@@ -98,6 +110,16 @@ class Offer:
             api_visibility="private",
             concurrency_limit=2,
         ).then(**describing, **hidden).success(**shared, api_visibility="private")
+
+
+@contextmanager
+def stoppable(stops: Stops, request: gr.Request) -> Iterator[Check]:
+    """The check of a run that may be stopped; a model that cannot be loaded is an InputError."""
+    with stops.run(request.session_hash) as check:
+        try:
+            yield check
+        except hub.LoadError as error:
+            raise InputError(str(error)) from error
 
 
 def model_line(spec: ModelSpec, absent: bool) -> str:

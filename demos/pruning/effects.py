@@ -5,9 +5,10 @@ import gradio as gr
 from demos.kit.asked import answering_script, field
 from demos.kit.later import Later
 from demos.kit.linked import served
+from demos.kit.offer import stoppable
 from demos.kit.stops import StoppedError
 from demos.pruning import controls
-from demos.pruning.handlers import stoppable, window_of
+from demos.pruning.handlers import OFFER, STOPS, window_of
 
 # These need torch, which the app's start does not wait for.
 work = Later("demos.pruning.work")
@@ -35,10 +36,10 @@ def write(
     request: gr.Request,
 ):
     """The prompt continued by the full model and by the pruned one. Yields texts and a sentence."""
-    plan = controls.plan_of(model, method, pattern, sparsity, sequences, {})
+    plan = OFFER.at_hand(controls.plan_of(model, method, pattern, sparsity, sequences, {}), others=())
     reading = controls.reading_of(prompt, temperature, seed, tokens)
     name = controls.point(plan.method, plan.sparsity)
-    with stoppable(model, request) as check:
+    with stoppable(STOPS, request) as check:
         try:
             stream = trials.TEXTS.stream((plan, reading), lambda: trials.write(plan, reading, check))
             for _, written in stream:
@@ -51,9 +52,13 @@ def write(
 
 def weigh(model, method, pattern, sparsity, matrix, sequences, shown, request: gr.Request):
     """Bytes and milliseconds of a matrix and of the model. Yields the tables and the chart as they grow."""
-    settings = controls.settings_of(model, method, pattern, sparsity, matrix or "", sequences)
-    plan = controls.plan_of(model, method, pattern, sparsity, sequences, controls.others_of(shown))
-    with stoppable(model, request) as check:
+    settings = OFFER.at_hand(
+        controls.settings_of(model, method, pattern, sparsity, matrix or "", sequences), matrix=""
+    )
+    plan = OFFER.at_hand(
+        controls.plan_of(model, method, pattern, sparsity, sequences, controls.others_of(shown)), others=()
+    )
+    with stoppable(STOPS, request) as check:
         try:
             # Measured anew each time: what the machine does now is the question.
             for found in trials.weigh(settings, plan, check):
@@ -66,10 +71,12 @@ def weigh(model, method, pattern, sparsity, matrix, sequences, shown, request: g
 
 def rival(model, method, pattern, sparsity, matrix, sequences, scheme, request: gr.Request):
     """One matrix and the whole model at equal bytes. Yields maps, a table of each, the second one growing."""
-    settings = controls.settings_of(model, method, pattern, sparsity, matrix or "", sequences)
+    settings = OFFER.at_hand(
+        controls.settings_of(model, method, pattern, sparsity, matrix or "", sequences), matrix=""
+    )
     scheme = controls.rival_of(scheme)
-    plan = controls.plan_of(model, method, pattern, sparsity, sequences, {})
-    with stoppable(model, request) as check:
+    plan = OFFER.at_hand(controls.plan_of(model, method, pattern, sparsity, sequences, {}), others=())
+    with stoppable(STOPS, request) as check:
         try:
             key, equal = against.EQUALS.run((settings, scheme), lambda: against.equal(settings, scheme))
             maps, said = served(figures.equal_maps(equal, key)), tables.equal_words(equal)
@@ -86,8 +93,8 @@ def _contested(plan, scheme, check):
 
 def rivals(model, method, pattern, sparsity, matrix, sequences, request: gr.Request):
     """Perplexity against bits of all three, at several widths. Yields the curve as it grows."""
-    plan = controls.plan_of(model, method, pattern, sparsity, sequences, {})
-    with stoppable(model, request) as check:
+    plan = OFFER.at_hand(controls.plan_of(model, method, pattern, sparsity, sequences, {}), others=())
+    with stoppable(STOPS, request) as check:
         points = {}
         try:
             for points in against.contests(plan, check):

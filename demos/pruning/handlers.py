@@ -1,6 +1,5 @@
 """What the page's events do with one matrix, and what the events of all stages share."""
 
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -99,17 +98,6 @@ def within(function, *inputs):
         return function(*inputs)
     except ValueError as error:
         raise InputError(str(error)) from error
-
-
-@contextmanager
-def stoppable(model, request: gr.Request):
-    """The check of a run that may be stopped; a model that cannot be had is a sentence."""
-    with STOPS.run(request.session_hash) as check:
-        try:
-            OFFER.require(model)
-            yield check
-        except hub.LoadError as error:
-            raise InputError(str(error)) from error
 
 
 def interrupt(does, request: gr.Request) -> None:

@@ -5,9 +5,10 @@ import gradio as gr
 from demos.kit.asked import field
 from demos.kit.inputs import InputError
 from demos.kit.later import Later
+from demos.kit.offer import stoppable
 from demos.kit.stops import StoppedError
 from demos.pruning import controls
-from demos.pruning.handlers import stoppable
+from demos.pruning.handlers import OFFER, STOPS
 
 # These need torch, which the app's start does not wait for.
 work = Later("demos.pruning.work")
@@ -21,8 +22,10 @@ def measure(model, method, pattern, sparsity, matrix, sequences, shown, request:
 
     Yields the map and the sentence about it, each time with what is known so far.
     """
-    plan = controls.plan_of(model, method, pattern, sparsity, sequences, controls.others_of(shown))
-    with stoppable(model, request) as check:
+    plan = OFFER.at_hand(
+        controls.plan_of(model, method, pattern, sparsity, sequences, controls.others_of(shown)), others=()
+    )
+    with stoppable(STOPS, request) as check:
         state = None
         try:
             for _, state in work.SCORES.stream(plan, lambda: work.measure(plan, check)):
@@ -73,9 +76,9 @@ def clear(shown):
 
 def sweep(model, method, pattern, sparsity, matrix, sequences, request: gr.Request):
     """Perplexity against sparsity of every method. Yields the growing curve, and where texts fall apart."""
-    plan = controls.plan_of(model, method, pattern, sparsity, sequences, {})
+    plan = OFFER.at_hand(controls.plan_of(model, method, pattern, sparsity, sequences, {}), others=())
     work.writer(plan.model)
-    with stoppable(model, request) as check:
+    with stoppable(STOPS, request) as check:
         points = {}
         try:
             whole = len(work.points_of(plan))

@@ -3,9 +3,10 @@
 import gradio as gr
 
 from demos.kit.later import Later
+from demos.kit.offer import stoppable
 from demos.kit.stops import StoppedError
 from demos.quantization import controls
-from demos.quantization.handlers import at_hand, stoppable
+from demos.quantization.handlers import OFFER, STOPS
 
 # These need torch, which the app's start does not wait for.
 trials = Later("demos.quantization.trials")
@@ -18,10 +19,12 @@ def write(
     model, scheme, matrix, sequences, threshold, prompt, temperature, seed, tokens, shown, request: gr.Request
 ):
     """The prompt continued by the full model and by the one in few bits. Yields texts and a sentence."""
-    plan = at_hand(controls.plan_of(model, scheme, sequences, threshold, controls.others_of(shown)))
+    plan = OFFER.at_hand(
+        controls.plan_of(model, scheme, sequences, threshold, controls.others_of(shown)), others=()
+    )
     reading = controls.reading_of(prompt, temperature, seed, tokens)
     name = f"the model in {plan.scheme}"
-    with stoppable(request) as check:
+    with stoppable(STOPS, request) as check:
         written = None
         try:
             stream = trials.TEXTS.stream((plan, reading), lambda: trials.write(plan, reading, check))
@@ -34,8 +37,10 @@ def write(
 
 def weigh(model, scheme, matrix, sequences, threshold, shown, request: gr.Request):
     """Bytes and milliseconds of the model in its forms. Yields the chart and the table as they grow."""
-    plan = at_hand(controls.plan_of(model, scheme, sequences, threshold, controls.others_of(shown)))
-    with stoppable(request) as check:
+    plan = OFFER.at_hand(
+        controls.plan_of(model, scheme, sequences, threshold, controls.others_of(shown)), others=()
+    )
+    with stoppable(STOPS, request) as check:
         try:
             # Measured anew each time: what the machine does now is the question.
             for forms in trials.weigh(plan, check):
@@ -46,8 +51,8 @@ def weigh(model, scheme, matrix, sequences, threshold, shown, request: gr.Reques
 
 def remember(model, request: gr.Request):
     """A cache, then activations, of few bits. Yields both charts as they grow."""
-    model = at_hand(controls.Plan(controls.check_model(model), "", 1, 0)).model
-    with stoppable(request) as check:
+    model = OFFER.pocket if OFFER.missing(model) else model
+    with stoppable(STOPS, request) as check:
         points, active = (), ()
         try:
             for points, active in _remembered(model, check):

@@ -1,6 +1,5 @@
 """What the page's events do with one matrix, and what the events of all stages share."""
 
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -104,21 +103,6 @@ def _within(function, *inputs):
         return function(*inputs)
     except ValueError as error:
         raise InputError(str(error)) from error
-
-
-@contextmanager
-def stoppable(request: gr.Request):
-    """The check of a run that may be stopped; a model that cannot be loaded is a sentence."""
-    with STOPS.run(request.session_hash) as check:
-        try:
-            yield check
-        except hub.LoadError as error:
-            raise InputError(str(error)) from error
-
-
-def at_hand(plan):
-    """The plan, for the pocket model where its own must be downloaded first; the page says so beside it."""
-    return replace(plan, model=OFFER.pocket, others=()) if OFFER.missing(plan.model) else plan
 
 
 def interrupt(does, request: gr.Request) -> None:

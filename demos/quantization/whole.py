@@ -5,9 +5,10 @@ import gradio as gr
 from demos.kit.asked import field
 from demos.kit.inputs import InputError
 from demos.kit.later import Later
+from demos.kit.offer import stoppable
 from demos.kit.stops import StoppedError
 from demos.quantization import controls
-from demos.quantization.handlers import at_hand, stoppable
+from demos.quantization.handlers import OFFER, STOPS
 from demos.quantization.scheme import SCHEMES
 
 # These need torch, which the app's start does not wait for.
@@ -24,8 +25,8 @@ def measure(model, scheme, matrix, sequences, threshold, shown, request: gr.Requ
     Yields the map and the sentence about it, each time with what is known so far.
     """
     others = controls.others_of(shown)
-    plan = at_hand(controls.plan_of(model, scheme, sequences, threshold, others))
-    with stoppable(request) as check:
+    plan = OFFER.at_hand(controls.plan_of(model, scheme, sequences, threshold, others), others=())
+    with stoppable(STOPS, request) as check:
         state = None
         try:
             for _, state in work.SCORES.stream(plan, lambda: work.measure(plan, check)):
@@ -93,9 +94,9 @@ def clear(shown):
 
 def sweep(model, scheme, matrix, sequences, threshold, request: gr.Request):
     """Perplexity against bits of every scheme. Yields the curve as it grows."""
-    plan = at_hand(controls.plan_of(model, scheme, sequences, threshold, {}))
+    plan = OFFER.at_hand(controls.plan_of(model, scheme, sequences, threshold, {}), others=())
     trials.writer(plan.model)
-    with stoppable(request) as check:
+    with stoppable(STOPS, request) as check:
         points = {}
         try:
             for points in work.sweep(plan, tuple(SCHEMES), check):

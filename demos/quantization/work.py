@@ -49,7 +49,7 @@ class Seen:
 
 @dataclass(frozen=True)
 class Cell:
-    """One matrix of a model that was changed. noise: of all its weights' power; kept: at full precision."""
+    """One matrix of a model that was changed. noise: the error's share of the weights' power."""
 
     matrix: Matrix
     scheme: str
