@@ -574,7 +574,7 @@ def test_the_table_on_the_page():
 
 def test_the_stage_is_drawn_and_wired():
     with gr.Blocks() as app:
-        made = shears.shear_pictures()
+        made = shears.shear_settings() | shears.shear_pictures()
         shears.connect_shears(made, message("alarm"))
     assert {"view", "caption", "published", "start", "stop", *controls.PARTS} <= made.keys()
     events = {(event, made_by) for fn in app.fns.values() for made_by, event in fn.targets}
