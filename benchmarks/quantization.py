@@ -19,11 +19,12 @@ from torchao.quantization import IntxWeightOnlyConfig, PerGroup, quantize_
 
 from benchmarks.timing import Row, interleaved
 from demos.kit.calibration import AT_ONCE, HELD_OUT
+from demos.kit.compressing import CHOICES
 from demos.kit.language import sequences
 from demos.kit.models import load
 from demos.kit.scores import score
 from demos.quantization.algorithm import quantize
-from demos.quantization.controls import CHOICES, POCKET, plan_of
+from demos.quantization.controls import POCKET, plan_of
 from demos.quantization.scheme import INT4_G128, NF4, SCHEMES, Scheme
 from demos.quantization.work import change
 

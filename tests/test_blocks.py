@@ -2,6 +2,7 @@
 
 import copy
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -168,28 +169,21 @@ def test_two_threads_on_one_model_do_not_see_nor_end_each_others_passes():
             meet.wait(30)
 
     model.transformer.wte.register_forward_pre_hook(wait)
-    got, failed = {}, []
 
     def run(job, name, ids):
-        try:
-            with torch.no_grad():
-                if job == "whole":
-                    got[job] = model(input_ids=ids).logits
-                elif job == "kept":
-                    with reading({name: model.get_submodule(name)}) as read:
-                        model(input_ids=ids)
-                    (got[job],) = read[name]
-                else:
-                    got[job] = inputs_of(model, name, [{"input_ids": ids}])
-        except BaseException as error:
-            failed.append((job, error))
+        with torch.no_grad():
+            if job == "whole":
+                return model(input_ids=ids).logits
+            if job == "kept":
+                with reading({name: model.get_submodule(name)}) as read:
+                    model(input_ids=ids)
+                (x,) = read[name]
+                return x
+            return inputs_of(model, name, [{"input_ids": ids}])
 
-    threads = [threading.Thread(target=run, args=(job, *given)) for job, given in jobs.items()]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
-    assert failed == [] and got.keys() == jobs.keys()
+    with ThreadPoolExecutor(len(jobs)) as pool:
+        futures = {job: pool.submit(run, job, *given) for job, given in jobs.items()}
+        got = {job: future.result(60) for job, future in futures.items()}
     for job, x in got.items():
         torch.testing.assert_close(x, alone[job], rtol=1e-5, atol=1e-5)
 

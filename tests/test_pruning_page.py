@@ -11,6 +11,7 @@ import pytest
 import torch
 from transformers import ViTForImageClassification
 
+from demos.kit import calibration
 from demos.kit.inputs import InputError
 from demos.kit.language import sequences
 from demos.kit.models import load
@@ -35,7 +36,7 @@ from demos.pruning import (
 from demos.pruning.controls import ASSIGN, SHOW, SPARE, plan_of, start
 from demos.pruning.handlers import LESSON
 from demos.pruning.panels import STAGES
-from demos.quantization import controls as quantization_controls
+from demos.pruning.tab import set_up
 from demos.quantization.algorithm import quantize
 from demos.quantization.packing import pack_trace
 from demos.quantization.scheme import SCHEMES
@@ -52,7 +53,7 @@ def quick():
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(work, "HELD_OUT", FEW)
+        patch.setattr(calibration, "HELD_OUT", FEW)
         patch.setattr("demos.kit.timing.ROUNDS", 8)
         for module, name in (
             *((work, name) for name in ("INPUTS", "MATRICES", "MODELS", "SCORES")),
@@ -124,7 +125,6 @@ def test_the_page_names_all_that_the_algorithms_have():
     assert tuple(controls.METHODS) == algorithm.METHODS
     assert tuple(controls.PATTERNS) == (*algorithm.PATTERNS, *structure.STRUCTURES)
     assert set(controls.PATTERNS) == set(tables.SAVES)
-    assert controls.CHOICES == quantization_controls.CHOICES
     assert {*controls.RIVALS, *controls.RIVALS.values(), *controls.WIDTHS} <= set(SCHEMES)
     for finer in controls.RIVALS.values():
         assert SCHEMES[finer].format == "absmax"  # 0 must stay 0
@@ -264,7 +264,7 @@ def test_taking_an_entry_and_asking_for_a_window():
     shown = handlers.region({"key": maps["key"], "window": [0, 8, 16, 32]})
     assert shown["window"] == [0, 8, 16, 32] and shown["cells"] == [16, 32]
     assert "window inside 96 rows" in handlers.region({"key": maps["key"], "window": [90, 0, 9, 9]})["error"]
-    assert "four whole numbers" in handlers.region({"key": maps["key"], "window": [0, 0, 1]})["error"]
+    assert "4 whole numbers" in handlers.region({"key": maps["key"], "window": [0, 0, 1]})["error"]
     with pytest.raises(InputError, match="no longer kept"):
         handlers.take({"key": "unknown", "chosen": [0, 0]})
     with pytest.raises(InputError, match="inside 96 × 256"):
@@ -346,7 +346,10 @@ def test_the_map_and_its_clicks():
     spared, _ = whole.pick(at, SPARE, 70)
     kept, said = last(whole.measure(*base(), spared, ASKER))
     assert kept["cells"][1][0]["mark"] == "whole" and "7 matrices stay whole" in said
-    assert whole.clear(spared)["others"] == {}
+    cleared = whole.clear(spared)
+    assert cleared["others"] == {} and cleared["cells"][0] == spared["cells"][0]
+    assert {cell["mark"] for cell in cleared["cells"][1]} == {""}
+    assert whole.clear(3)["others"] == {} == whole.clear(None)["others"]
     odd = ({"chosen": [9, 9]}, {"chosen": None}, {"others": [1]}, {"names": 7}, {"cells": 7})
     for wrong in (None, *(at | changes for changes in odd)):
         with pytest.raises(InputError, match="A cell of the map|A request must say"):
@@ -630,3 +633,37 @@ def test_a_hub_model_that_is_not_here_says_so_and_the_pocket_model_goes_on():
     assert view["sweep"].startswith(controls.POCKET)
     shown, _ = last(whole.measure(*base(model=missing), None, ASKER))
     assert len(shown["rows"]) == 6  # layers of the pocket model
+
+
+def test_what_is_no_key_is_one_sentence():
+    for request in ({"key": [1], "chosen": [0, 0]}, {"key": {}, "chosen": [0, 0]}):
+        with pytest.raises(InputError, match="The key of a run is expected"):
+            handlers.take(request)
+        assert "The key of a run is expected" in handlers.region(request)["error"]
+        assert "The key of a run is expected" in effects.region(request)["error"]
+
+
+def test_two_visitors_who_weigh_leave_the_threads_as_they_were():
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        first, second = (effects.weigh(*base(), None, request=ASKER) for _ in range(2))
+        for each in (first, second, first, second):
+            next(each)
+        assert torch.get_num_threads() == 2
+        first.close(), second.close()
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_a_thing_to_try_keeps_the_visitors_model_and_matrix():
+    names, given = list(start()), set_up({"sparsity": 50})
+    kept = {name for name, value in zip(names, given, strict=True) if isinstance(value, dict)}
+    assert {"model", "matrix"} <= kept and "sparsity" not in kept
+
+
+def test_the_first_matrix_is_one_run_however_it_was_asked_for():
+    unnamed = handlers.run(*base(matrix=""), None)[1]["key"]
+    named = handlers.run(*base(matrix="model.layers.0.self_attn.q_proj"), None)[1]["key"]
+    assert unnamed == named

@@ -14,7 +14,7 @@ from safetensors.torch import save
 from torch.distributions import Categorical, kl_divergence
 from transformers import GPT2Config, GPT2LMHeadModel
 
-from demos.kit import hub, models, saying
+from demos.kit import calibration, hub, models, saying
 from demos.kit.blocks import Matrix, matrices
 from demos.kit.calibration import batches
 from demos.kit.inputs import InputError
@@ -23,7 +23,7 @@ from demos.kit.models import Shelf, load
 from demos.kit.runs import Runs
 from demos.kit.scores import Agreement, Score
 from demos.kit.timing import Form
-from demos.kit.zoo import MODELS
+from demos.kit.zoo import LABELS, MODELS, TEXT
 from demos.quantization import (
     charts,
     controls,
@@ -62,9 +62,9 @@ def small():
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     with pytest.MonkeyPatch.context() as patch:
-        for module in (work, trials):
+        for module in (calibration, trials):
             patch.setattr(module, "HELD_OUT", FEW)
-        patch.setattr(work, "PICTURES", SEEN)
+        patch.setattr(calibration, "PICTURES", SEEN)
         for module, name in (
             *((work, name) for name in ("MATRICES", "MODELS", "SCORES")),
             *((trials, name) for name in ("TEXTS", "CACHES", "ACTIVE")),
@@ -203,7 +203,7 @@ def test_nothing_lost_is_said_so():
     matrix = Matrix("m", 0, "m", 1, 2)
     run = work.Seen(
         Settings(DRAFT, "float16", "m", 1, 6.0), matrix, quantize(weight, schemes.FLOAT16),
-        torch.ones(2), torch.zeros(2, dtype=torch.bool), 0.0, 5, ("m",),
+        torch.ones(2), torch.zeros(2, dtype=torch.bool), 0.0, 0.0, 5, ("m",),
     )  # fmt: skip
     said = words.caption(run, (1, 2))
     assert "Signal to noise **infinite: nothing is lost**" in said and " 0 % is lost, on 5 inputs" in said
@@ -402,14 +402,14 @@ def test_a_window_is_asked_for_by_its_key():
         (handlers.region, {"key": "x", "window": [0, 0, 1, 1]}, "This run is no longer kept"),
         (handlers.region, {"key": ["x"], "window": [0, 0, 1, 1]}, "key|no longer kept"),
         (handlers.region, {}, "A request must say window"),
-        (handlers.region, {"window": [0, 0, 1]}, r"A window is four whole numbers; got \[0, 0, 1\]"),
-        (handlers.region, {"window": [0, 0, 1, 1.5]}, "A window is four whole numbers"),
+        (handlers.region, {"window": [0, 0, 1]}, r"A window is 4 whole numbers; got \[0, 0, 1\]"),
+        (handlers.region, {"window": [0, 0, 1, 1.5]}, "A window is 4 whole numbers"),
         (handlers.region, {"window": [0, 0, 0, 1]}, "inside 256 rows and 96 columns is expected"),
         (handlers.take, 3, "A request must say key; got 3"),
         (handlers.take, {"key": {"a": 1}, "chosen": [0, 0]}, "key|no longer kept"),
         (handlers.take, {}, "A request must say chosen"),
-        (handlers.take, {"chosen": [0]}, r"A row and a column are expected; got \[0\]"),
-        (handlers.take, {"chosen": [True, 0]}, "A row and a column are expected"),
+        (handlers.take, {"chosen": [0]}, r"An entry is 2 whole numbers; got \[0\]"),
+        (handlers.take, {"chosen": [True, 0]}, "An entry is 2 whole numbers"),
         (handlers.take, {"chosen": [0, 96]}, "An entry of 256 x 96 is expected; got row 0, column 96"),
         (handlers.take, {"chosen": [-1, 0]}, "An entry of 256 x 96 is expected; got row -1, column 0"),
     ],
@@ -1019,3 +1019,8 @@ def test_agreement_is_said_for_pictures():
         "0.2500 nats" in said
         and "**4.500 bits** of a weight, 2.00 MB in all; at full precision: 3 matrices." in said
     )
+
+
+def test_every_model_that_is_offered_writes_or_names_classes():
+    """Others have neither a perplexity nor answers to compare."""
+    assert {spec.tasks for (spec,) in handlers.OFFER.choices.values()} == {TEXT, LABELS}

@@ -24,3 +24,11 @@ def field(request: object, name: str) -> object:
     if not isinstance(request, dict) or name not in request:
         raise InputError(f"A request must say {name}; got {request!r:.80}.")
     return request[name]
+
+
+def whole_numbers(request: object, name: str, count: int, what: str) -> list[int]:
+    """So many whole numbers that a request says under a name. what: they are, for the InputError."""
+    given = field(request, name)
+    if not (isinstance(given, list) and len(given) == count and all(type(n) is int for n in given)):
+        raise InputError(f"{what} is {count} whole numbers; got {given!r:.80}.")
+    return given

@@ -1,7 +1,9 @@
 """What visitors give, checked: either a value the algorithms can use, or one sentence why not."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 import av
 import numpy as np
@@ -9,6 +11,7 @@ import soundfile
 
 MAX_SECONDS = 30.0
 PROMPT_CHARACTERS = 20_000
+T = TypeVar("T")
 
 
 class InputError(ValueError):
@@ -163,3 +166,11 @@ def check_prompt(prompt: object) -> str:
     if any("\ud800" <= letter <= "\udfff" for letter in prompt):
         raise InputError("A prompt of whole characters is expected; got one with half of a surrogate pair.")
     return prompt
+
+
+def within(function: Callable[..., T], *inputs: object) -> T:
+    """What the function gives; its ValueError, which is about what was asked for, as an InputError."""
+    try:
+        return function(*inputs)
+    except ValueError as error:
+        raise InputError(str(error)) from error

@@ -84,8 +84,10 @@ class Runs(Generic[T]):
             run = place.run
         yield key, run
 
-    def find(self, key: str) -> T:
-        """The run with this key. Raises InputError where it is no longer kept."""
+    def find(self, key: object) -> T:
+        """The run with this key. Raises InputError for what is no key, and where it is no longer kept."""
+        if not isinstance(key, str):
+            raise InputError(f"The key of a run is expected; got {key!r:.80}.")
         with self._lock:
             self._drop_old()
             place = self._places.get(key)

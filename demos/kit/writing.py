@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from jaxtyping import Int
 from torch import Tensor, nn
 
+from demos.kit.compressing import Reading
 from demos.kit.language import word
 from demos.kit.models import Loaded
 from demos.kit.pairs import Pair, continue_both
@@ -23,29 +24,21 @@ class Written:
 
 
 def write_both(
-    loaded: Loaded,
-    changed: nn.Module,
-    prompt: str,
-    ids: Int[Tensor, "1 T"],
-    *,
-    temperature: float,
-    seed: int,
-    tokens: int,
-    check: Callable[[], None],
+    loaded: Loaded, changed: nn.Module, ids: Int[Tensor, "1 T"], reading: Reading, check: Callable[[], None]
 ) -> Iterator[Written]:
-    """The prompt, whose tokens are `ids`, continued by the loaded and the changed model."""
+    """The reading's prompt, whose tokens are `ids`, continued by the loaded and the changed model."""
     words: dict[int, str] = {}
     pairs = continue_both(
         loaded.model,
         changed,
         ids,
-        max_new_tokens=tokens,
-        sampling=Sampling(temperature),
-        seed=seed,
+        max_new_tokens=reading.tokens,
+        sampling=Sampling(reading.temperature),
+        seed=reading.seed,
         before_pass=check,
     )
     for pair in to_the_last(pairs):
         named = [token for side in (pair.full, pair.changed) for token, _ in side]
         named += pair.parting.tokens if pair.parting else ()
         words.update({token: word(loaded.reader, token) for token in {*named} - {*words}})
-        yield Written(pair, dict(words), prompt)
+        yield Written(pair, dict(words), reading.prompt)

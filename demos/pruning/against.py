@@ -14,7 +14,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from demos.kit.blocks import Matrix, matrices, weight_of
-from demos.kit.calibration import batches
+from demos.kit.calibration import batches, compared
+from demos.kit.compressing import writer
 from demos.kit.device import on_gpu
 from demos.kit.inputs import InputError
 from demos.kit.models import Loaded, load
@@ -25,7 +26,7 @@ from demos.pruning.algorithm import READERS, PruneTrace, output_error, prune
 from demos.pruning.controls import RIVALS, WIDTHS, Plan, Settings
 from demos.pruning.network import prune_model
 from demos.pruning.storage import bitmask, restore, two_of_four
-from demos.pruning.work import MATRICES, Check, compared, read_by, see, writer
+from demos.pruning.work import MATRICES, Check, read_by, see
 from demos.quantization.algorithm import quantize
 from demos.quantization.network import requantize
 from demos.quantization.packing import pack, pack_trace

@@ -1,11 +1,13 @@
 """Measurements -> the values of kit/curve.py's charts. Pure functions."""
 
-import math
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from typing import Protocol, runtime_checkable
 
+from demos.kit.charting import chart, point, times
 from demos.kit.scores import Score
-from demos.pruning.controls import METHODS, point
+from demos.pruning.controls import METHODS
+from demos.pruning.controls import point as called
 
 MOST = 20.0  # perplexity above this times the full model's is drawn at the edge
 APART = 2.0  # the text has fallen apart where perplexity is above this times the full model's
@@ -39,25 +41,22 @@ def curve(points: Sequence[tuple[str, float, float, Score]], told: str, chosen: 
     series: dict[str, list[dict]] = {}
     for method, asked, share, score in points:
         note = f"KL {score.divergence:.3g} nats"
-        at = {"x": 100 * share, "y": _finite(score.perplexity), "name": point(method, asked), "note": note}
+        at = point(100 * share, score.perplexity, called(method, asked), note)
         series.setdefault(METHODS[method], []).append(at)
     full = points[0][3].full_perplexity if points else None
-    rules = []
-    if full:
-        rules = [
-            {"y": full, "text": f"full model: {full:.2f}"},
-            {"y": APART * full, "text": f"{APART:g} times that: the text falls apart"},
-        ]
-    return {
-        "x": {"title": "% of the matrices' weights cut"},
-        "y": {"title": "perplexity on held-out text", "log": True, "most": MOST * full if full else None},
-        "lines": True,
-        "series": [{"name": name, "points": of} for name, of in series.items()],
-        "rules": rules,
-        "chosen": chosen,
-        "told": told,
-        "done": done,
-    }
+    rules = {"full model": full, f"{APART:g} times that, the text falls apart": APART * full} if full else {}
+    return chart(
+        "% of the matrices' weights cut",
+        "perplexity on held-out text",
+        series,
+        log=True,
+        most=MOST * full if full else None,
+        lines=True,
+        rules=rules,
+        chosen=chosen,
+        told=told,
+        done=done,
+    )
 
 
 def apart(points: Sequence[tuple[str, float, float, Score]]) -> dict[str, tuple[float, Score] | None]:
@@ -72,21 +71,11 @@ def apart(points: Sequence[tuple[str, float, float, Score]]) -> dict[str, tuple[
 
 def savings(forms: Sequence[Timed]) -> dict:
     """Milliseconds of a token against bytes, of those forms whose time was taken."""
-    points = [
-        {"x": form.nbytes / 1e6, "y": form.milliseconds, "name": form.name, "note": _quality(form)}
-        for form in forms
-        if form.milliseconds is not None
-    ]
-    return {
-        "x": {"title": "weights in 16 bits, MB"},
-        "y": {"title": "ms per token", "log": False},
-        "lines": False,
-        "series": [{"name": point["name"], "points": [point]} for point in points],
-        "rules": [],
-        "chosen": None,
-        "told": "",
-        "done": True,
-    }
+    timed = [form for form in forms if form.milliseconds is not None]
+    return times(
+        "weights in 16 bits, MB",
+        [point(form.nbytes / 1e6, form.milliseconds, form.name, _quality(form)) for form in timed],
+    )
 
 
 def _quality(form: Timed) -> str:
@@ -100,24 +89,19 @@ def equals(found: Mapping[str, Sequence[Row]], told: str, done: bool) -> dict:
     """Perplexity against bits of a weight, of the forms at equal bytes. found: scheme -> its forms."""
     series: dict[str, list[dict]] = {name: [] for name in KINDS.values()}
     full = None
-    for rows in found.values():
-        for row in rows:
-            full = row.score.full_perplexity
-            if row.kind in KINDS:
-                note = f"{row.nbytes / 1e6:.2f} MB, KL {row.score.divergence:.3g} nats"
-                at = {"x": row.bits, "y": _finite(row.score.perplexity), "name": row.name, "note": note}
-                series[KINDS[row.kind]].append(at)
-    return {
-        "x": {"title": "bits of a weight, masks and scales counted"},
-        "y": {"title": "perplexity on held-out text", "log": True, "most": MOST * full if full else None},
-        "lines": True,
-        "series": [{"name": name, "points": of} for name, of in series.items()],
-        "rules": [{"y": full, "text": f"full model: {full:.2f}"}] if full else [],
-        "chosen": None,
-        "told": told,
-        "done": done,
-    }
-
-
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None
+    for row in chain.from_iterable(found.values()):
+        full = row.score.full_perplexity
+        if row.kind in KINDS:
+            note = f"{row.nbytes / 1e6:.2f} MB, KL {row.score.divergence:.3g} nats"
+            series[KINDS[row.kind]].append(point(row.bits, row.score.perplexity, row.name, note))
+    return chart(
+        "bits of a weight, masks and scales counted",
+        "perplexity on held-out text",
+        series,
+        log=True,
+        most=MOST * full if full else None,
+        lines=True,
+        rules={"full model": full} if full else {},
+        told=told,
+        done=done,
+    )

@@ -2,20 +2,10 @@
 
 from dataclasses import dataclass
 
-from demos.kit.inputs import InputError, check_choice, check_number, check_prompt, check_whole
-from demos.kit.zoo import MODELS, ModelSpec
+from demos.kit.compressing import POCKET, PROMPT, READING, SEQUENCES, check_model, number, whole
+from demos.kit.inputs import InputError, check_choice
 
-# name -> its model; the pocket one is first.
-CHOICES: dict[str, tuple[ModelSpec, ...]] = {
-    MODELS[slug].title: (MODELS[slug],)
-    for slug in (
-        *("fairy-target", "fairy-draft", "smollm2-135m", "smollm2-360m", "qwen3-0.6b", "distilgpt2"),
-        *("cifar-vit", "vit-tiny", "vit-base", "dinov2-registers-small"),
-    )
-}
-POCKET = next(iter(CHOICES))
 MATRIX = "model.layers.0.self_attn.q_proj"
-PROMPT = "Once upon a time there was a king who"
 
 # what algorithm.py calls it -> what the page does
 METHODS = {"magnitude": "Magnitude", "random": "Random", "wanda": "Wanda", "sparsegpt": "SparseGPT"}
@@ -45,17 +35,15 @@ WIDTHS = ("int8 absmax", "int4 absmax", "int3 absmax", "int2 absmax")
 # name -> label, lowest, highest, step, value at the start
 RANGES = {
     "sparsity": ("Sparsity (%)", 0, 100, 1, 30),
-    "sequences": ("Calibration sequences", 1, 128, 1, 32),
-    "temperature": ("Temperature (0: greedy)", 0, 2, 0.05, 0),
-    "seed": ("Seed", 0, 9999, 1, 1),
-    "tokens": ("Tokens to write", 8, 200, 1, 60),
+    "sequences": SEQUENCES,
+    **READING,
 }
 # What a click on the map of the model does.
 SHOW, ASSIGN, SPARE = "Show that matrix", "Give its layer the sparsity above", "Leave its layer uncut"
 CLICKS = (SHOW, ASSIGN, SPARE)
 # Each thing to try: the stage it is about, and the settings that differ from the start; those of OWN stay as
 # the visitor has them. In the order of the lesson's list.
-OWN = ("model", "sequences", "prompt", "temperature", "seed", "tokens", "rival")
+OWN = ("model", "matrix", "sequences", "prompt", "temperature", "seed", "tokens", "rival")
 TRIES = (
     (4, {"sparsity": 50}),
     (1, {"method": "wanda", "sparsity": 70}),
@@ -90,16 +78,6 @@ class Plan:
     others: tuple[tuple[int, float], ...] = ()
 
 
-@dataclass(frozen=True)
-class Reading:
-    """What is written by the full model and by the pruned one."""
-
-    prompt: str
-    temperature: float
-    seed: int
-    tokens: int
-
-
 def settings_of(model, method, pattern, sparsity, matrix, sequences) -> Settings:
     """The widgets' values, checked. Raises InputError with what was expected and what came."""
     plan = plan_of(model, method, pattern, sparsity, sequences, {})
@@ -115,15 +93,15 @@ def plan_of(model, method, pattern, sparsity, sequences, others) -> Plan:
     """
     if not isinstance(others, dict):
         raise InputError(f"The sparsities of single layers are expected as a table; got {others!r:.80}.")
-    checked = {_layer(name): number("sparsity", its) / 100 for name, its in others.items()}
+    checked = {_layer(name): number(RANGES["sparsity"], its) / 100 for name, its in others.items()}
     pattern = check_choice("The pattern", pattern, tuple(PATTERNS))
-    share = number("sparsity", sparsity) / 100
+    share = number(RANGES["sparsity"], sparsity) / 100
     return Plan(
-        check_choice("The model", model, tuple(CHOICES)),
+        check_model(model),
         check_choice("The method", method, tuple(METHODS)),
         pattern,
         FIXED.get(pattern, share),
-        whole("sequences", sequences),
+        whole(RANGES["sequences"], sequences),
         tuple(sorted(checked.items())),
     )
 
@@ -132,19 +110,6 @@ def _layer(name: object) -> int:
     if not str(name).isdecimal():
         raise InputError(f"The number of a layer is expected; got {name!r:.80}.")
     return int(str(name))
-
-
-def others_of(shown: object) -> object:
-    """The sparsities of single layers in the value of the page's map, which is None at first."""
-    return shown.get("others", {}) if isinstance(shown, dict) else {}
-
-
-def reading_of(prompt, temperature, seed, tokens) -> Reading:
-    """The same for the texts. A temperature that is not 0 must not drive logits beyond all numbers."""
-    checked, least = number("temperature", temperature), RANGES["temperature"][3]
-    if 0 < checked < least:
-        raise InputError(f"Temperature must be 0 or at least {least:g}; got {checked:g}.")
-    return Reading(check_prompt(prompt), checked, whole("seed", seed), whole("tokens", tokens))
 
 
 def rival_of(name: object) -> str:
@@ -163,15 +128,3 @@ def start(**changes: object) -> dict[str, object]:
     values |= {"sparsity": RANGES["sparsity"][4], "matrix": MATRIX, "sequences": RANGES["sequences"][4]}
     values |= {"prompt": PROMPT} | {name: RANGES[name][4] for name in ("temperature", "seed", "tokens")}
     return values | {"rival": RIVAL} | changes
-
-
-def number(name: str, value: object) -> float:
-    """The value within the control's range."""
-    label, low, high, _, _ = RANGES[name]
-    return check_number(label.split(" (")[0], value, low, high)
-
-
-def whole(name: str, value: object) -> int:
-    """The same for a whole number. Raises InputError for a fraction."""
-    label, low, high, _, _ = RANGES[name]
-    return check_whole(label.split(" (")[0], value, low, high)

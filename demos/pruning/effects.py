@@ -2,13 +2,14 @@
 
 import gradio as gr
 
-from demos.kit.asked import answering_script, field
+from demos.kit.asked import answering_script, field, whole_numbers
+from demos.kit.compressing import others_of, reading_of
 from demos.kit.later import Later
 from demos.kit.linked import served
 from demos.kit.offer import stoppable
 from demos.kit.stops import StoppedError
 from demos.pruning import controls
-from demos.pruning.handlers import OFFER, STOPS, window_of
+from demos.pruning.handlers import OFFER, STOPS
 
 # These need torch, which the app's start does not wait for.
 work = Later("demos.pruning.work")
@@ -37,7 +38,7 @@ def write(
 ):
     """The prompt continued by the full model and by the pruned one. Yields texts and a sentence."""
     plan = OFFER.at_hand(controls.plan_of(model, method, pattern, sparsity, sequences, {}), others=())
-    reading = controls.reading_of(prompt, temperature, seed, tokens)
+    reading = reading_of(prompt, temperature, seed, tokens)
     name = controls.point(plan.method, plan.sparsity)
     with stoppable(STOPS, request) as check:
         try:
@@ -56,7 +57,7 @@ def weigh(model, method, pattern, sparsity, matrix, sequences, shown, request: g
         controls.settings_of(model, method, pattern, sparsity, matrix or "", sequences), matrix=""
     )
     plan = OFFER.at_hand(
-        controls.plan_of(model, method, pattern, sparsity, sequences, controls.others_of(shown)), others=()
+        controls.plan_of(model, method, pattern, sparsity, sequences, others_of(shown)), others=()
     )
     with stoppable(STOPS, request) as check:
         try:
@@ -113,4 +114,4 @@ def _equals(points, told, done):
 def region(request: dict) -> dict:
     """A window of the maps at equal bytes, as of the maps of stage 1."""
     equal = against.EQUALS.find(field(request, "key"))
-    return served(figures.equal_maps(equal, request["key"], window_of(request)))
+    return served(figures.equal_maps(equal, request["key"], whole_numbers(request, "window", 4, "A window")))

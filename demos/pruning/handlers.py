@@ -5,8 +5,9 @@ from pathlib import Path
 
 import gradio as gr
 
-from demos.kit.asked import answering_script, field
-from demos.kit.inputs import InputError
+from demos.kit.asked import answering_script, field, whole_numbers
+from demos.kit.compressing import CHOICES
+from demos.kit.inputs import within
 from demos.kit.later import Later
 from demos.kit.lesson import read_lesson
 from demos.kit.linked import served
@@ -18,7 +19,7 @@ from demos.pruning import controls
 SLUG = "pruning"
 LESSON = read_lesson(Path(__file__).with_name("lesson.md"))
 STOPS = Stops()
-OFFER = Offer("The model", controls.CHOICES, "The pocket model goes on.")
+OFFER = Offer("The model", CHOICES, "The pocket model goes on.")
 
 # These need torch, which the app's start does not wait for.
 hub = Later("demos.kit.hub")
@@ -62,15 +63,17 @@ def run(model, method, pattern, sparsity, matrix, sequences, answer):
 
 
 def _see(settings):
-    return work.MATRICES.run(settings, lambda: work.see(settings))
+    """The run and its key, which is the same whether the model's first matrix was named or not."""
+    key, seen = work.MATRICES.run(settings, lambda: work.see(settings))
+    if settings.matrix:
+        return key, seen
+    return work.MATRICES.run(replace(settings, matrix=seen.matrix.name), lambda: seen)
 
 
 def take(maps):
     """The formula with the numbers of the entry that was chosen in the maps."""
     seen = work.MATRICES.find(field(maps, "key"))
-    place = field(maps, "chosen")
-    if not (isinstance(place, list) and len(place) == 2 and all(type(n) is int for n in place)):
-        raise InputError(f"A row and a column are expected; got {place!r:.80}.")
+    place = whole_numbers(maps, "chosen", 2, "An entry")
     return (within(words.formula, seen, *place),)
 
 
@@ -81,23 +84,7 @@ def region(request: dict) -> dict:
     Returns what the maps' value is, or {"error": one sentence}.
     """
     seen = work.MATRICES.find(field(request, "key"))
-    return served(figures.maps(seen, request["key"], window_of(request)))
-
-
-def window_of(request: dict) -> list[int]:
-    """Raises InputError for what are not four whole numbers."""
-    window = field(request, "window")
-    if not (isinstance(window, list) and len(window) == 4 and all(type(n) is int for n in window)):
-        raise InputError(f"A window is four whole numbers; got {window!r:.80}.")
-    return window
-
-
-def within(function, *inputs):
-    """A ValueError of an algorithm is about what was asked for."""
-    try:
-        return function(*inputs)
-    except ValueError as error:
-        raise InputError(str(error)) from error
+    return served(figures.maps(seen, request["key"], whole_numbers(request, "window", 4, "A window")))
 
 
 def interrupt(does, request: gr.Request) -> None:

@@ -45,7 +45,8 @@ def build(kept: gr.BrowserState) -> None:
     shared |= QUIET | MODELS
     moved = [widget.input for widget in (method, pattern, sparsity, matrix, sequences)]
     gr.on(moved, trigger_mode="always_last", api_name="pruning", **shared)
-    model.input(None, None, matrix, js="() => null", **PRIVATE, **QUIET)  # the first of the new model's
+    # The first of the new model's matrices, and none of the old one's on the map.
+    model.input(None, None, [matrix, on["map"]], js="() => [null, null]", **PRIVATE, **QUIET)
     OFFER.connect(offered, view, shared)
     on["maps"].choose(answering(handlers.take, 1), on["maps"], [alarm, page.formula], **PRIVATE, **QUIET)
 

@@ -11,18 +11,20 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from demos.kit.blocks import Matrix, matrices, stack, weight_of
+from demos.kit.calibration import compared
+from demos.kit.compressing import Reading, writer
 from demos.kit.device import on_gpu
 from demos.kit.language import prompt_ids, sequences
 from demos.kit.models import Loaded, load
-from demos.kit.passes import memory_for, threads_for
+from demos.kit.passes import memory_for, on_threads
 from demos.kit.runs import Runs
 from demos.kit.timing import rest_of, token_times
 from demos.kit.writing import Written, write_both
 from demos.pruning.algorithm import prune
-from demos.pruning.controls import Plan, Reading, Settings
+from demos.pruning.controls import Plan, Settings
 from demos.pruning.storage import Stored, as_sparse, bitmask, csr, dense, median_ms, two_of_four
 from demos.pruning.structure import STRUCTURES, count, remove, survivors
-from demos.pruning.work import MATRICES, Check, Seen, changed, compared, read_by, see, writer
+from demos.pruning.work import MATRICES, Check, Seen, changed, read_by, see
 
 STORED_AS = torch.bfloat16  # the type of weights in a file
 PROMPT_TOKENS = 32  # read before the first token whose time is taken
@@ -74,16 +76,7 @@ def write(plan: Plan, reading: Reading, check: Check) -> Iterator[Written]:
     with memory_for(spec), load(spec) as loaded:
         ids = prompt_ids(loaded, reading.prompt)
         *_, state = changed(loaded, plan, check)
-        yield from write_both(
-            loaded,
-            state.model,
-            reading.prompt,
-            ids,
-            temperature=reading.temperature,
-            seed=reading.seed,
-            tokens=reading.tokens,
-            check=check,
-        )
+        yield from write_both(loaded, state.model, ids, reading, check)
 
 
 @on_gpu(seconds=120)
@@ -91,23 +84,28 @@ def weigh(settings: Settings, plan: Plan, check: Check) -> Iterator[Weighed]:
     """The forms of the settings' matrix and of the plan's model, with what is measured so far."""
     spec = writer(plan.model)
     _, seen = MATRICES.run(settings, lambda: see(settings))
-    with memory_for(spec), load(spec) as loaded, threads_for(spec):
-        of_matrix, refused = _matrix_forms(loaded, seen)
-        yield Weighed(seen.matrix.name, of_matrix, (), refused, False)
-        forms, models, more = _model_forms(loaded, plan, check)
-        refused = tuple(dict.fromkeys((*refused, *more)))
+    with memory_for(spec), load(spec) as loaded:
+        yield from on_threads(spec, _weigh(loaded, seen, plan, check))
+
+
+def _weigh(loaded: Loaded, seen: Seen, plan: Plan, check: Check) -> Iterator[Weighed]:
+    """`weigh`, of a model that is lent."""
+    of_matrix, refused = _matrix_forms(loaded, seen)
+    yield Weighed(seen.matrix.name, of_matrix, (), refused, False)
+    forms, models, more = _model_forms(loaded, plan, check)
+    refused = tuple(dict.fromkeys((*refused, *more)))
+    yield Weighed(seen.matrix.name, of_matrix, tuple(forms), refused, False)
+    prompt = sequences(loaded, "held_out", 1)[:, :PROMPT_TOKENS].to(loaded.model.device)
+    timed = list(models)
+    for times in token_times([models[place] for place in timed], prompt, check):
+        for place, took in zip(timed, times, strict=True):
+            forms[place] = replace(forms[place], milliseconds=took)
         yield Weighed(seen.matrix.name, of_matrix, tuple(forms), refused, False)
-        prompt = sequences(loaded, "held_out", 1)[:, :PROMPT_TOKENS].to(loaded.model.device)
-        timed = list(models)
-        for times in token_times([models[place] for place in timed], prompt, check):
-            for place, took in zip(timed, times, strict=True):
-                forms[place] = replace(forms[place], milliseconds=took)
-            yield Weighed(seen.matrix.name, of_matrix, tuple(forms), refused, False)
-        for place, model in models.items():
-            *_, last = compared(loaded, model, check)
-            forms[place] = replace(forms[place], perplexity=last.perplexity)
-            yield Weighed(seen.matrix.name, of_matrix, tuple(forms), refused, False)
-        yield Weighed(seen.matrix.name, of_matrix, tuple(forms), refused, True)
+    for place, model in models.items():
+        *_, last = compared(loaded, model, check)
+        forms[place] = replace(forms[place], perplexity=last.perplexity)
+        yield Weighed(seen.matrix.name, of_matrix, tuple(forms), refused, False)
+    yield Weighed(seen.matrix.name, of_matrix, tuple(forms), refused, True)
 
 
 def stored_forms(weight: Tensor) -> tuple[list[Stored], list[str]]:

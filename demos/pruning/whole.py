@@ -3,6 +3,7 @@
 import gradio as gr
 
 from demos.kit.asked import field
+from demos.kit.compressing import number, others_of, writer
 from demos.kit.inputs import InputError
 from demos.kit.later import Later
 from demos.kit.offer import stoppable
@@ -23,7 +24,7 @@ def measure(model, method, pattern, sparsity, matrix, sequences, shown, request:
     Yields the map and the sentence about it, each time with what is known so far.
     """
     plan = OFFER.at_hand(
-        controls.plan_of(model, method, pattern, sparsity, sequences, controls.others_of(shown)), others=()
+        controls.plan_of(model, method, pattern, sparsity, sequences, others_of(shown)), others=()
     )
     with stoppable(STOPS, request) as check:
         state = None
@@ -52,13 +53,13 @@ def pick(shown, does, sparsity):
     try:
         row, column = field(shown, "chosen")
         name, layer = field(shown, "names")[row][column], str(field(shown, "layers")[row])
-        grid, others = [list(cells) for cells in field(shown, "cells")], dict(controls.others_of(shown))
+        grid, others = [list(cells) for cells in field(shown, "cells")], dict(others_of(shown))
         grid[row] = [cell and {"value": None, "text": "", "mark": ""} for cell in grid[row]]
     except (TypeError, ValueError, IndexError) as error:
         raise InputError("A cell of the map is expected; got none.") from error
     if controls.check_choice("What a click does", does, controls.CLICKS) == controls.SHOW:
         return shown, name
-    given = 0.0 if does == controls.SPARE else controls.number("sparsity", sparsity)
+    given = 0.0 if does == controls.SPARE else number(controls.RANGES["sparsity"], sparsity)
     if others.get(layer) == given:
         del others[layer]  # a second click takes it back
     else:
@@ -71,13 +72,21 @@ def pick(shown, does, sparsity):
 
 def clear(shown):
     """The map without sparsities of single layers."""
-    return {**(shown or {}), "others": {}, "told": "All layers have the sparsity above: measure again."}
+    known = shown if isinstance(shown, dict) else {}
+    unknown = {"value": None, "text": "", "mark": ""}
+    others = others_of(known)
+    grid = [
+        [cell and unknown for cell in cells] if str(layer) in others else cells
+        for layer, cells in zip(known.get("layers", []), known.get("cells", []), strict=False)
+    ]
+    told = "All layers have the sparsity above: measure again."
+    return {**known, "cells": grid, "others": {}, "told": told}
 
 
 def sweep(model, method, pattern, sparsity, matrix, sequences, request: gr.Request):
     """Perplexity against sparsity of every method. Yields the growing curve, and where texts fall apart."""
     plan = OFFER.at_hand(controls.plan_of(model, method, pattern, sparsity, sequences, {}), others=())
-    work.writer(plan.model)
+    writer(plan.model)
     with stoppable(STOPS, request) as check:
         points = {}
         try:

@@ -9,17 +9,16 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from demos.kit.blocks import Matrix, inputs_of, matrices, stack, walk, weight_of
-from demos.kit.calibration import AT_ONCE, HELD_OUT, PICTURES, batches
+from demos.kit.calibration import batches, compared, named
+from demos.kit.compressing import CHOICES
 from demos.kit.device import on_gpu
 from demos.kit.inputs import InputError
-from demos.kit.language import sequences
 from demos.kit.models import Loaded, load
 from demos.kit.passes import memory_for, to_the_last
 from demos.kit.runs import Runs
-from demos.kit.scores import Agreement, Score, agree, score
-from demos.kit.zoo import TEXT, ModelSpec
+from demos.kit.scores import Agreement, Score
 from demos.pruning.algorithm import READERS, PruneTrace, output_error, prune, weight_scores
-from demos.pruning.controls import CHOICES, FIXED, METHODS, Plan, Settings, point
+from demos.pruning.controls import FIXED, METHODS, Plan, Settings, point
 from demos.pruning.network import prune_model
 from demos.pruning.structure import STRUCTURES, prune_groups
 
@@ -105,13 +104,7 @@ def see(settings: Settings) -> Seen:
     """
     spec = CHOICES[settings.model][0]
     with memory_for(spec), load(spec) as loaded:
-        found = {matrix.name: matrix for matrix in matrices(loaded.model)}
-        if settings.matrix and settings.matrix not in found:
-            raise InputError(
-                f"One of the {len(found)} matrices of {settings.model} is expected, such as "
-                f"{next(iter(found))}; got {settings.matrix!r:.80}."
-            )
-        matrix = found[settings.matrix or next(iter(found))]
+        matrix, names = named(loaded, settings.matrix)
         with torch.inference_mode():
             x = read_by(loaded, matrix.name, settings)
             try:
@@ -119,7 +112,7 @@ def see(settings: Settings) -> Seen:
             except ValueError as error:
                 raise InputError(f"{matrix.name} cannot be pruned so. {error}") from error
             lost = output_error(trace.weight, trace.pruned, x)
-        return Seen(settings, matrix, trace, lost, len(x), tuple(found))
+        return Seen(settings, matrix, trace, lost, len(x), names)
 
 
 def read_by(loaded: Loaded, name: str, settings: Settings) -> Float[Tensor, "n in"]:
@@ -205,14 +198,6 @@ def _measured(loaded: Loaded, plan: Plan, check: Check) -> Iterator[Measured]:
     yield Measured(state.cells, state.kept, whole, last, True)
 
 
-def compared(loaded: Loaded, model: nn.Module, check: Check) -> Iterator[Score | Agreement]:
-    """The model against the loaded one, on held-out text or, for a classifier, on pictures."""
-    if loaded.spec.tasks == TEXT:
-        held_out = sequences(loaded, "held_out", HELD_OUT)
-        return score(model, loaded.model, held_out, at_once=AT_ONCE, before_pass=check)
-    return agree(model, loaded.model, batches(loaded, "held_out", PICTURES), check)
-
-
 @on_gpu(seconds=120)
 def sweep(base: Plan, check: Check) -> Iterator[dict[str, tuple[Plan, Measured]]]:
     """The plans of `points_of`: by name, those measured so far."""
@@ -228,11 +213,3 @@ def points_of(base: Plan) -> dict[str, Plan]:
     shares = (FIXED[base.pattern],) if base.pattern in FIXED else SPARSITIES
     plans = [base] + [replace(base, method=m, sparsity=s) for s in shares for m in METHODS]
     return {point(plan.method, plan.sparsity): plan for plan in plans}
-
-
-def writer(model: str) -> ModelSpec:
-    """The model, if it is one of language. Raises InputError for a model of pictures."""
-    spec = CHOICES[model][0]
-    if spec.tasks != TEXT:
-        raise InputError(f"A language model is expected here; {model} looks at pictures.")
-    return spec

@@ -88,6 +88,11 @@ class QuantTrace:
         return 20 * math.log10(float(torch.linalg.vector_norm(self.weight)) / noise) if noise else math.inf
 
     @property
+    def rms(self) -> float:
+        """Root mean square of all errors."""
+        return float(torch.linalg.vector_norm(self.error)) / self.error.numel() ** 0.5
+
+    @property
     def error_per_row(self) -> Float[Tensor, " out"]:
         """Root mean square of the error of each output's weights."""
         return torch.linalg.vector_norm(self.error, dim=1) / self.error.shape[1] ** 0.5

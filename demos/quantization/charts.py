@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 
+from demos.kit.charting import chart, point, times
 from demos.kit.scores import Score
 from demos.kit.timing import Form
 from demos.quantization.cached import Recalled
@@ -16,18 +17,18 @@ def curve(
     """Perplexity against bits. points: scheme -> bits of a weight, perplexity, a note; full: of the model."""
     families: dict[str, list[dict]] = {}
     for name, (bits, perplexity, note) in points.items():
-        y = perplexity if math.isfinite(perplexity) else None
-        families.setdefault(family(name), []).append({"x": bits, "y": y, "name": name, "note": note})
-    return {
-        "x": {"title": "bits of a weight, scales counted"},
-        "y": {"title": "perplexity on held-out text", "log": True, "most": MOST * full if full else None},
-        "lines": False,
-        "series": [{"name": name, "points": of} for name, of in families.items()],
-        "rules": [{"y": full, "text": f"full model: {full:.2f}"}] if full else [],
-        "chosen": chosen,
-        "told": told,
-        "done": done,
-    }
+        families.setdefault(family(name), []).append(point(bits, perplexity, name, note))
+    return chart(
+        "bits of a weight, scales counted",
+        "perplexity on held-out text",
+        families,
+        log=True,
+        most=MOST * full if full else None,
+        rules={"full model": full} if full else {},
+        chosen=chosen,
+        told=told,
+        done=done,
+    )
 
 
 def family(scheme: str) -> str:
@@ -44,17 +45,13 @@ def family(scheme: str) -> str:
 def caches(points: Sequence[tuple[int, str, Recalled]], told: str, done: bool) -> dict:
     """Perplexity against bits of cached keys and values. points: (bits, keys per, Recalled)."""
     named = {"token": "keys per position", "channel": "keys per channel"}
+    beside = {0: "without the cache", 16: "cache of 16 bits"}
     series: dict[str, list[dict]] = {}
-    rules = []
+    rules = {beside[bits]: math.exp(found.loss) for bits, _, found in points if bits in beside}
     for bits, keys, found in points:
-        y = math.exp(found.loss)
-        if bits in (0, 16):
-            words = "without the cache" if bits == 0 else "cache of 16 bits"
-            rules.append({"y": y, "text": f"{words}: {y:.2f}"})
-            continue
-        note = f"{found.nbytes / 1e6:.2f} MB of cache"
-        point = {"x": bits, "y": y, "name": f"{bits} bits, {named[keys]}", "note": note}
-        series.setdefault(named[keys], []).append(point)
+        if bits not in beside:
+            name, note = f"{bits} bits, {named[keys]}", f"{found.nbytes / 1e6:.2f} MB of cache"
+            series.setdefault(named[keys], []).append(point(bits, math.exp(found.loss), name, note))
     return _by_bits("bits of cached keys and values", series, rules, told, done)
 
 
@@ -63,41 +60,20 @@ def activations(points: Sequence[tuple[int, str, Score]], told: str, done: bool)
     named = {"token": "a scale per position", "tensor": "one scale for all"}
     series: dict[str, list[dict]] = {}
     for bits, per, found in points:
-        note = f"KL {found.divergence:.3g} nats"
-        point = {"x": bits, "y": found.perplexity, "name": f"{bits} bits, {named[per]}", "note": note}
-        series.setdefault(named[per], []).append(point)
-    full = points[-1][2].full_perplexity if points else None
-    rules = [{"y": full, "text": f"as they are: {full:.2f}"}] if full else []
+        name, note = f"{bits} bits, {named[per]}", f"KL {found.divergence:.3g} nats"
+        series.setdefault(named[per], []).append(point(bits, found.perplexity, name, note))
+    rules = {"as they are": points[-1][2].full_perplexity} if points else {}
     return _by_bits("bits of what the matrices read", series, rules, told, done)
 
 
-def _by_bits(x: str, series: Mapping[str, list], rules: list, told: str, done: bool) -> dict:
-    return {
-        "x": {"title": x},
-        "y": {"title": "perplexity", "log": False},
-        "lines": True,
-        "series": [{"name": name, "points": sorted(of, key=lambda p: p["x"])} for name, of in series.items()],
-        "rules": rules,
-        "chosen": None,
-        "told": told,
-        "done": done,
-    }
+def _by_bits(x: str, series: Mapping[str, list], rules: Mapping[str, float], told: str, done: bool) -> dict:
+    ordered = {name: sorted(points, key=lambda at: at["x"]) for name, points in series.items()}
+    return chart(x, "perplexity", ordered, lines=True, rules=rules, told=told, done=done)
 
 
 def savings(forms: Sequence[Form]) -> dict:
     """Milliseconds of a token against bytes in memory, of those forms whose time was taken."""
-    points = [
-        {"x": form.memory / 1e6, "y": form.milliseconds, "name": form.name, "note": ""}
-        for form in forms
-        if form.milliseconds is not None
-    ]
-    return {
-        "x": {"title": "weights in memory, MB"},
-        "y": {"title": "ms per token", "log": False},
-        "lines": False,
-        "series": [{"name": point["name"], "points": [point]} for point in points],
-        "rules": [],
-        "chosen": None,
-        "told": "",
-        "done": True,
-    }
+    timed = [form for form in forms if form.milliseconds is not None]
+    return times(
+        "weights in memory, MB", [point(form.memory / 1e6, form.milliseconds, form.name) for form in timed]
+    )

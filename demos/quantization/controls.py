@@ -2,30 +2,18 @@
 
 from dataclasses import dataclass, replace
 
-from demos.kit.inputs import InputError, check_choice, check_number, check_prompt, check_whole
-from demos.kit.zoo import MODELS, ModelSpec
+from demos.kit.compressing import POCKET, PROMPT, READING, SEQUENCES, check_model, number, whole
+from demos.kit.inputs import InputError, check_choice
 from demos.quantization.scheme import INT8_ABSMAX, SCHEMES, Scheme
 
-# name -> its model; the pocket one is first.
-CHOICES: dict[str, tuple[ModelSpec, ...]] = {
-    MODELS[slug].title: (MODELS[slug],)
-    for slug in (
-        *("fairy-target", "fairy-draft", "smollm2-135m", "smollm2-360m", "qwen3-0.6b", "distilgpt2"),
-        *("cifar-vit", "vit-tiny", "vit-base", "dinov2-registers-small"),
-    )
-}
-POCKET = next(iter(CHOICES))
 MATRIX = "model.layers.0.mlp.up_proj"
-PROMPT = "Once upon a time there was a king who"
 KEEP = "leave it at full precision"
 
 # name -> label, lowest, highest, step, value at the start
 RANGES = {
-    "sequences": ("Calibration sequences", 1, 128, 1, 32),
+    "sequences": SEQUENCES,
     "threshold": ("Inputs from here are outliers (LLM.int8: 6)", 0, 20, 0.5, 6),
-    "temperature": ("Temperature (0: greedy)", 0, 2, 0.05, 0),
-    "seed": ("Seed", 0, 9999, 1, 1),
-    "tokens": ("Tokens to write", 8, 200, 1, 60),
+    **READING,
 }
 # What a click on the map of the model does.
 SHOW, ASSIGN, SPARE = "Show that matrix", "Give it the scheme above", "Leave it at full precision"
@@ -61,16 +49,6 @@ class Plan:
     others: tuple[tuple[str, str], ...] = ()
 
 
-@dataclass(frozen=True)
-class Reading:
-    """What is written by the full model and by the changed one."""
-
-    prompt: str
-    temperature: float
-    seed: int
-    tokens: int
-
-
 def settings_of(model, scheme, matrix, sequences, threshold) -> Settings:
     """The widgets' values, checked. Raises InputError with what was expected and what came."""
     plan = plan_of(model, scheme, sequences, threshold, {})
@@ -88,28 +66,10 @@ def plan_of(model, scheme, sequences, threshold, others) -> Plan:
     return Plan(
         check_model(model),
         check_choice("The scheme", scheme, tuple(SCHEMES)),
-        whole("sequences", sequences),
-        number("threshold", threshold),
+        whole(RANGES["sequences"], sequences),
+        number(RANGES["threshold"], threshold),
         tuple(sorted(checked.items())),
     )
-
-
-def check_model(model: object) -> str:
-    """The name of a model, if it is offered."""
-    return check_choice("The model", model, tuple(CHOICES))
-
-
-def others_of(shown: object) -> object:
-    """The schemes of single matrices in the value of the page's map, which is None at first."""
-    return shown.get("others", {}) if isinstance(shown, dict) else {}
-
-
-def reading_of(prompt, temperature, seed, tokens) -> Reading:
-    """The same for the texts. A temperature that is not 0 must not drive logits beyond all numbers."""
-    checked, least = number("temperature", temperature), RANGES["temperature"][3]
-    if 0 < checked < least:
-        raise InputError(f"Temperature must be 0 or at least {least:g}; got {checked:g}.")
-    return Reading(check_prompt(prompt), checked, whole("seed", seed), whole("tokens", tokens))
 
 
 def scheme_of(name: str, threshold: float) -> Scheme:
@@ -122,15 +82,3 @@ def start(**changes: object) -> dict[str, object]:
     """The page's settings by name, in its order, as they are at the start, but for the changes."""
     values = {"model": POCKET, "scheme": INT8_ABSMAX.name, "matrix": MATRIX, "prompt": PROMPT}
     return values | {name: given[4] for name, given in RANGES.items()} | changes
-
-
-def number(name: str, value: object) -> float:
-    """The value within the control's range."""
-    label, low, high, _, _ = RANGES[name]
-    return check_number(label.split(" (")[0], value, low, high)
-
-
-def whole(name: str, value: object) -> int:
-    """The same for a whole number. Raises InputError for a fraction."""
-    label, low, high, _, _ = RANGES[name]
-    return check_whole(label.split(" (")[0], value, low, high)

@@ -2,6 +2,7 @@
 
 import gradio as gr
 
+from demos.kit.compressing import others_of, reading_of
 from demos.kit.later import Later
 from demos.kit.offer import stoppable
 from demos.kit.stops import StoppedError
@@ -19,10 +20,8 @@ def write(
     model, scheme, matrix, sequences, threshold, prompt, temperature, seed, tokens, shown, request: gr.Request
 ):
     """The prompt continued by the full model and by the one in few bits. Yields texts and a sentence."""
-    plan = OFFER.at_hand(
-        controls.plan_of(model, scheme, sequences, threshold, controls.others_of(shown)), others=()
-    )
-    reading = controls.reading_of(prompt, temperature, seed, tokens)
+    plan = OFFER.at_hand(controls.plan_of(model, scheme, sequences, threshold, others_of(shown)), others=())
+    reading = reading_of(prompt, temperature, seed, tokens)
     name = f"the model in {plan.scheme}"
     with stoppable(STOPS, request) as check:
         written = None
@@ -37,9 +36,7 @@ def write(
 
 def weigh(model, scheme, matrix, sequences, threshold, shown, request: gr.Request):
     """Bytes and milliseconds of the model in its forms. Yields the chart and the table as they grow."""
-    plan = OFFER.at_hand(
-        controls.plan_of(model, scheme, sequences, threshold, controls.others_of(shown)), others=()
-    )
+    plan = OFFER.at_hand(controls.plan_of(model, scheme, sequences, threshold, others_of(shown)), others=())
     with stoppable(STOPS, request) as check:
         try:
             # Measured anew each time: what the machine does now is the question.

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import gradio as gr
 
-from demos.kit.asked import answering_script, field
-from demos.kit.inputs import InputError
+from demos.kit.asked import answering_script, field, whole_numbers
+from demos.kit.compressing import CHOICES
+from demos.kit.inputs import within
 from demos.kit.later import Later
 from demos.kit.lesson import read_lesson
 from demos.kit.linked import served
@@ -18,7 +19,7 @@ from demos.quantization import controls
 SLUG = "quantization"
 LESSON = read_lesson(Path(__file__).with_name("lesson.md"))
 STOPS = Stops()
-OFFER = Offer("The model", controls.CHOICES, "The pocket model goes on.")
+OFFER = Offer("The model", CHOICES, "The pocket model goes on.")
 
 # These need torch, which the app's start does not wait for.
 hub = Later("demos.kit.hub")
@@ -67,11 +68,9 @@ def _see(settings):
 
 def take(maps):
     """The entry that was chosen in the maps, on the number line, and the formula with it."""
-    seen = _kept(maps)
-    place = field(maps, "chosen")
-    if not (isinstance(place, list) and len(place) == 2 and all(type(n) is int for n in place)):
-        raise InputError(f"A row and a column are expected; got {place!r:.80}.")
-    number = _within(numbers.number, seen.trace, *place)
+    seen = work.MATRICES.find(field(maps, "key"))
+    place = whole_numbers(maps, "chosen", 2, "An entry")
+    number = within(numbers.number, seen.trace, *place)
     view = {"key": maps["key"], "number": figures.number_view(number, seen.trace)}
     return view, words.formula(seen, number)
 
@@ -82,27 +81,8 @@ def region(request: dict) -> dict:
 
     Returns what the maps' value is, or {"error": one sentence}.
     """
-    seen = _kept(request)
-    window = field(request, "window")
-    if not (isinstance(window, list) and len(window) == 4 and all(type(n) is int for n in window)):
-        raise InputError(f"A window is four whole numbers; got {window!r:.80}.")
-    return served(figures.maps(seen, request["key"], window))
-
-
-def _kept(request):
-    """The run that a request names."""
-    key = field(request, "key")
-    if not isinstance(key, str):
-        raise InputError(f"The key of a run is expected; got {key!r:.80}.")
-    return work.MATRICES.find(key)
-
-
-def _within(function, *inputs):
-    """A ValueError of an algorithm is about what was asked for."""
-    try:
-        return function(*inputs)
-    except ValueError as error:
-        raise InputError(str(error)) from error
+    seen = work.MATRICES.find(field(request, "key"))
+    return served(figures.maps(seen, request["key"], whole_numbers(request, "window", 4, "A window")))
 
 
 def interrupt(does, request: gr.Request) -> None:

@@ -47,24 +47,24 @@ def requantize(
         raise ValueError(
             f"Matrices of the model are expected; {len(unknown)} of {len(plan)} are none: {unknown}."
         )
-    todo = [(matrix, plan[matrix.name]) for matrix in known if plan.get(matrix.name)]
-    if all(scheme.method == "nearest" for _, scheme in todo):
-        yield from _change(model, todo, {})
+    planned = [(matrix, plan[matrix.name]) for matrix in known if plan.get(matrix.name)]
+    if all(scheme.method == "nearest" for _, scheme in planned):
+        yield from _change(model, planned, {})
         return
     if not batches:
         raise ValueError("A batch of calibration text is expected; got 0.")
-    last = max(matrix.layer for matrix, _ in todo)
+    last = max(matrix.layer for matrix, _ in planned)
     for layer, inputs in walk(model, batches):
-        yield from _change(model, [each for each in todo if each[0].layer == layer], inputs)
+        yield from _change(model, [each for each in planned if each[0].layer == layer], inputs)
         if layer == last:
             return
 
 
 def _change(
-    model: nn.Module, todo: Sequence[tuple[Matrix, Scheme]], read: Mapping[str, Tensor]
+    model: nn.Module, planned: Sequence[tuple[Matrix, Scheme]], read: Mapping[str, Tensor]
 ) -> Iterator[Done]:
-    """The matrices of `todo`, changed one after the other. read: what each reads, where that is known."""
-    for group in _sharing(todo, read):
+    """The matrices of `planned`, changed one after the other. read: what each reads, where that is known."""
+    for group in _sharing(planned, read):
         weights = [weight_of(model.get_submodule(matrix.name)) for matrix, _ in group]
         matrix, scheme = group[0]
         x = read[matrix.name].float() if matrix.name in read else None
@@ -98,11 +98,11 @@ def _together(
 
 
 def _sharing(
-    todo: Sequence[tuple[Matrix, Scheme]], read: Mapping[str, Tensor]
+    planned: Sequence[tuple[Matrix, Scheme]], read: Mapping[str, Tensor]
 ) -> list[list[tuple[Matrix, Scheme]]]:
     """Those that share an AWQ search stand together; each of the others stands alone."""
     groups: list[list[tuple[Matrix, Scheme]]] = []
-    for matrix, scheme in todo:
+    for matrix, scheme in planned:
         for group in groups:
             first, its = group[0]
             if (

@@ -8,8 +8,9 @@ from tempfile import TemporaryDirectory
 
 from safetensors.torch import save_file
 
+from demos.kit.calibration import AT_ONCE, HELD_OUT
+from demos.kit.compressing import Reading, writer
 from demos.kit.device import on_gpu
-from demos.kit.inputs import InputError
 from demos.kit.language import prompt_ids, sequences
 from demos.kit.models import Loaded, load
 from demos.kit.passes import memory_for, on_threads
@@ -17,11 +18,10 @@ from demos.kit.runs import Runs
 from demos.kit.scores import Score, score
 from demos.kit.timing import Form, rest_of, token_times
 from demos.kit.writing import Written, write_both
-from demos.kit.zoo import TEXT, ModelSpec
 from demos.quantization.cached import Recalled, recall, rounded_activations
-from demos.quantization.controls import CHOICES, Plan, Reading
+from demos.quantization.controls import Plan
 from demos.quantization.kernels import nbytes, with_kernels
-from demos.quantization.work import AT_ONCE, HELD_OUT, Check, changed
+from demos.quantization.work import Check, changed
 
 PROMPT_TOKENS = 32  # read before the first token whose time is taken
 
@@ -37,16 +37,7 @@ def write(plan: Plan, reading: Reading, check: Check) -> Iterator[Written]:
     with memory_for(spec), load(spec) as loaded:
         ids = prompt_ids(loaded, reading.prompt)
         *_, state = changed(loaded, plan, check)
-        yield from write_both(
-            loaded,
-            state.model,
-            reading.prompt,
-            ids,
-            temperature=reading.temperature,
-            seed=reading.seed,
-            tokens=reading.tokens,
-            check=check,
-        )
+        yield from write_both(loaded, state.model, ids, reading, check)
 
 
 CACHED = ((8, "token", "token"), (4, "token", "token"), (4, "channel", "token"))
@@ -121,11 +112,3 @@ def _weigh(loaded: Loaded, plan: Plan, check: Check) -> Iterator[tuple[Form, ...
         for place, took in zip(timed, times, strict=True):
             forms[place] = replace(forms[place], milliseconds=took)
         yield tuple(forms)
-
-
-def writer(model: str) -> ModelSpec:
-    """The model, if it is one of language. Raises InputError for a model of pictures."""
-    spec = CHOICES[model][0]
-    if spec.tasks != TEXT:
-        raise InputError(f"A language model is expected here; {model} looks at pictures.")
-    return spec

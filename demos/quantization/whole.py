@@ -3,6 +3,7 @@
 import gradio as gr
 
 from demos.kit.asked import field
+from demos.kit.compressing import others_of, writer
 from demos.kit.inputs import InputError
 from demos.kit.later import Later
 from demos.kit.offer import stoppable
@@ -24,7 +25,7 @@ def measure(model, scheme, matrix, sequences, threshold, shown, request: gr.Requ
 
     Yields the map and the sentence about it, each time with what is known so far.
     """
-    others = controls.others_of(shown)
+    others = others_of(shown)
     plan = OFFER.at_hand(controls.plan_of(model, scheme, sequences, threshold, others), others=())
     with stoppable(STOPS, request) as check:
         state = None
@@ -95,7 +96,7 @@ def clear(shown):
 def sweep(model, scheme, matrix, sequences, threshold, request: gr.Request):
     """Perplexity against bits of every scheme. Yields the curve as it grows."""
     plan = OFFER.at_hand(controls.plan_of(model, scheme, sequences, threshold, {}), others=())
-    trials.writer(plan.model)
+    writer(plan.model)
     with stoppable(STOPS, request) as check:
         points = {}
         try:

@@ -14,8 +14,7 @@ from demos.kit.timing import Form
 from demos.quantization.algorithm import QuantTrace
 from demos.quantization.controls import Settings
 from demos.quantization.number import Number
-from demos.quantization.rounding import round_nearest
-from demos.quantization.scheme import INT4_ABSMAX, INT8_ABSMAX, Scheme
+from demos.quantization.scheme import INT4_ABSMAX
 
 RATIOS = {"two": 2, "eighteen": 18, "many": 256}  # of the errors, by the lesson's answers
 
@@ -30,6 +29,7 @@ class Run(Protocol):
     largest: Tensor
     outliers: Tensor
     lost: float
+    rms_of_int8: float
     read: int
 
 
@@ -105,17 +105,13 @@ def outcome(seen: Run) -> tuple[str | None, str]:
     """What the lesson's question asks: how much larger the error is with int4 than with int8, both absmax."""
     if seen.trace.scheme != INT4_ABSMAX:
         return None, ""
-    errors = [float(_rms(seen.trace.weight, scheme)) for scheme in (INT4_ABSMAX, INT8_ABSMAX)]
+    errors = seen.trace.rms, seen.rms_of_int8
     ratio = errors[0] / errors[1] if errors[1] else math.inf
     nearest = min(RATIOS, key=lambda name: abs(math.log(ratio / RATIOS[name])))
     return nearest, (
         f"The error's root mean square went from {errors[1]:.3g} to {errors[0]:.3g}, {ratio:.1f} times as "
         "large; the steps are 127 / 7 = 18.1 times as wide."
     )
-
-
-def _rms(weight: Tensor, scheme: Scheme) -> Tensor:
-    return (round_nearest(weight, scheme).dequantized - weight).square().mean().sqrt()
 
 
 def measured(

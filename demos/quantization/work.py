@@ -9,20 +9,20 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from demos.kit.blocks import Matrix, inputs_of, matrices, weight_of
-from demos.kit.calibration import AT_ONCE, HELD_OUT, PICTURES, batches
+from demos.kit.calibration import batches, compared, named
+from demos.kit.compressing import CHOICES
 from demos.kit.device import on_gpu
 from demos.kit.inputs import InputError
-from demos.kit.language import sequences
 from demos.kit.models import Loaded, load
 from demos.kit.passes import memory_for, to_the_last
 from demos.kit.runs import Runs
-from demos.kit.scores import Agreement, Score, agree, score
-from demos.kit.zoo import TEXT
+from demos.kit.scores import Agreement, Score
 from demos.quantization.algorithm import QuantTrace, quantize
-from demos.quantization.controls import CHOICES, KEEP, Plan, Settings, scheme_of
+from demos.quantization.controls import KEEP, Plan, Settings, scheme_of
 from demos.quantization.llm_int8 import outlier_columns
 from demos.quantization.network import fallback, output_error, requantize
 from demos.quantization.packing import pack_trace
+from demos.quantization.scheme import INT8_ABSMAX
 
 LOOK = 4  # sequences, where a scheme does not learn from them
 
@@ -34,7 +34,8 @@ class Seen:
     """One matrix in one scheme, and what it does on `read` vectors of the calibration text.
 
     largest: greatest |x| of each input channel. outliers: the channels where it reaches the threshold. lost:
-    the part of the outputs' power that is lost. names: of all matrices of the model.
+    the part of the outputs' power that is lost. rms_of_int8: the error's root mean square with int8 absmax,
+    to compare with. names: of all matrices of the model.
     """
 
     settings: Settings
@@ -43,6 +44,7 @@ class Seen:
     largest: Float[Tensor, " in"]
     outliers: Bool[Tensor, " in"]
     lost: float
+    rms_of_int8: float
     read: int
     names: tuple[str, ...]
 
@@ -108,13 +110,7 @@ def see(settings: Settings) -> Seen:
     spec = CHOICES[settings.model][0]
     scheme = scheme_of(settings.scheme, settings.threshold)
     with memory_for(spec), load(spec) as loaded:
-        found = {matrix.name: matrix for matrix in matrices(loaded.model)}
-        if settings.matrix and settings.matrix not in found:
-            raise InputError(
-                f"One of the {len(found)} matrices of {settings.model} is expected, such as "
-                f"{next(iter(found))}; got {settings.matrix!r:.80}."
-            )
-        matrix = found[settings.matrix or next(iter(found))]
+        matrix, names = named(loaded, settings.matrix)
         count = settings.sequences if scheme.method != "nearest" else min(settings.sequences, LOOK)
         with torch.inference_mode():
             _, x = INPUTS.run((settings.model, matrix.name, count), lambda: _read(loaded, matrix.name, count))
@@ -124,8 +120,9 @@ def see(settings: Settings) -> Seen:
             except ValueError as error:
                 raise InputError(f"{matrix.name} cannot be written so. {error}") from error
             lost = output_error(weight, trace.dequantized, x)
+            rms_of_int8 = quantize(weight, INT8_ABSMAX).rms
             outliers, largest = outlier_columns(x, weight, settings.threshold), x.abs().amax(0)
-        return Seen(settings, matrix, trace, largest, outliers, lost, len(x), tuple(found))
+        return Seen(settings, matrix, trace, largest, outliers, lost, rms_of_int8, len(x), names)
 
 
 def _read(loaded: Loaded, matrix: str, count: int) -> Float[Tensor, "n in"]:
@@ -141,19 +138,19 @@ def change(loaded: Loaded, plan: Plan, check: Check) -> Iterator[Changed]:
             f"Matrices of {plan.model} are expected in the map; got {len(unknown)} others, such as "
             f"{unknown[0]:.80}. Clear the single schemes."
         )
-    todo, kept = {}, []
+    schemes, kept = {}, []
     for matrix in matrices(model):
         name = own.get(matrix.name, plan.scheme)
         if name == KEEP:
             kept.append(matrix)
         else:
-            todo[matrix.name] = fallback(scheme_of(name, plan.threshold), matrix.columns)
+            schemes[matrix.name] = fallback(scheme_of(name, plan.threshold), matrix.columns)
     others, cells, packed = tuple(kept), [], {}
-    read = any(scheme.method != "nearest" for scheme in todo.values())
+    read = any(scheme.method != "nearest" for scheme in schemes.values())
     text = batches(loaded, "calibration", plan.sequences) if read else []
     check()
     try:
-        for done in requantize(model, todo, text):
+        for done in requantize(model, schemes, text):
             check()
             noise = 10 ** (-done.trace.snr_db / 10)
             cells.append(
@@ -184,14 +181,8 @@ def _measured(loaded: Loaded, plan: Plan, check: Check) -> Iterator[Measured]:
     whole = tuple(matrices(loaded.model))
     for state in changed(loaded, plan, check):
         yield Measured(state.cells, state.others, whole, None, False)
-    measuring = {"at_once": AT_ONCE, "before_pass": check}
-    if loaded.spec.tasks == TEXT:
-        held_out = sequences(loaded, "held_out", HELD_OUT)
-        scores = score(state.model, loaded.model, held_out, **measuring)
-    else:
-        scores = agree(state.model, loaded.model, batches(loaded, "held_out", PICTURES), check)
     last = None
-    for last in scores:
+    for last in compared(loaded, state.model, check):
         yield Measured(state.cells, state.others, whole, last, False)
     yield Measured(state.cells, state.others, whole, last, True)
 

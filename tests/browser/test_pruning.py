@@ -8,6 +8,7 @@ from playwright.sync_api import expect
 from demos.kit.zoo import MODELS
 from demos.pruning import controls, work
 from demos.pruning.panels import BARS, EQUAL, MAPS, STAGES
+from tests.browser import views
 from tests.browser.test_accessibility import serious
 from tests.browser.views import COLOURS, PICTURE, canvas, run_key, wait_for_another_run
 
@@ -41,14 +42,7 @@ def stage(page, n):
 
 
 def choose(page, label, name):
-    """A choice of a dropdown, and the run that follows."""
-    key = run_key(page)
-    box = page.locator(f"#pruning input[aria-label='{label}']")
-    if not box.is_visible():
-        page.locator("#pruning button.label-wrap", has_text=re.compile("^More")).first.click()
-    box.click()
-    page.get_by_role("option", name=name, exact=True).click()
-    wait_for_another_run(page, key)
+    views.choose(page, "pruning", label, name)
 
 
 def cut(page, percent):

@@ -9,6 +9,7 @@ from demos.kit.zoo import MODELS
 from demos.quantization import controls, figures, number, words, work
 from demos.quantization.panels import MAPS, PROFILE, STAGES
 from demos.quantization.scheme import SCHEMES
+from tests.browser import views
 from tests.browser.test_accessibility import serious
 from tests.browser.views import COLOURS, PICTURE, canvas, run_key, wait_for_another_run
 
@@ -46,14 +47,7 @@ def stage(page, n):
 
 
 def choose(page, label, name):
-    """A choice of a dropdown, and the run that follows."""
-    key = run_key(page)
-    box = page.locator(f"#quantization input[aria-label='{label}']")
-    if not box.is_visible():
-        page.locator("#quantization button.label-wrap", has_text=re.compile("^More")).click()
-    box.click()
-    page.get_by_role("option", name=name, exact=True).click()
-    wait_for_another_run(page, key)
+    views.choose(page, "quantization", label, name)
 
 
 def first_run(**changes):
