@@ -40,8 +40,10 @@ def pictures() -> dict:
     with stage(6):
         made["remember"] = buttons("Measure", "Stop")
         with gr.Row():
-            made["cache"] = curve_view("quantization-cache", "Keys and values in few bits")
-            made["active"] = curve_view("quantization-active", "Activations in few bits")
+            with gr.Column(min_width=320):
+                made["cache"] = curve_view("quantization-cache", "Keys and values in few bits")
+            with gr.Column(min_width=320):
+                made["active"] = curve_view("quantization-active", "Activations in few bits")
     with stage(1, 2):
         made["caption"] = prose("", elem_id="quantization-caption")
     return made

@@ -46,10 +46,12 @@ def caption(seen: Run, shown: tuple[int, int]) -> str:
         "of the calibration text.",
     ]
     stay = " and stay in 16 bits" if trace.outliers is not None else ""
-    lines.append(
-        f"{reached} of {columns} input channels are outliers: they reach {seen.settings.threshold:g} "
-        f"somewhere{stay}; the largest input is {float(seen.largest.max()):.1f}."
-    )
+    limit, greatest = f"{seen.settings.threshold:g}", f"the largest input is {float(seen.largest.max()):.1f}."
+    if reached:
+        are = f"{reached} of {columns} input channels are outliers"
+        lines.append(f"{are}: they reach {limit} somewhere{stay}; {greatest}")
+    else:
+        lines.append(f"None of the {columns} input channels reaches {limit}; {greatest}")
     if trace.searched is not None:
         best = min(trace.searched, key=lambda pair: pair[1])
         none = next(loss for r, loss in trace.searched if r == 0)
